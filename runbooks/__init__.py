@@ -1,0 +1,3 @@
+"""Operational runbooks for the workflows of a workflow-automation platform."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,28 @@
+"""Everything a writer may use about one workflow; what is not in here must not be in the runbook."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from runbooks.core.integration import Integration
+from runbooks.core.reliability import Reliability, Scope
+from runbooks.core.workflow import Frozen, Workflow
+
+NO_HISTORY = Reliability(scope=Scope.NONE)
+
+
+class Facts(Frozen):
+    """One workflow, its integrations, and what history says about each."""
+
+    workflow: Workflow
+    integrations: tuple[Integration, ...]
+    reliability: Mapping[str, Reliability] = Field(default_factory=dict)
+    """By node key; a missing key means that there is no history."""
+    history_included: bool = True
+    """False when history was left out on request, so the text must not claim that there is none."""
+    escalation_matrix: Mapping[str, str] = Field(default_factory=dict)
+    """Severity → contact, all four severities, from the workspace's settings or the defaults."""
+
+    def reliability_of(self, node_key: str) -> Reliability:
+        """History of one integration; scope `none` when there is none."""
+        return self.reliability.get(node_key, NO_HISTORY)

@@ -1,0 +1,58 @@
+"""What history says about an integration."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from runbooks.core.failure_classes import FailureClass
+from runbooks.core.workflow import Frozen
+
+
+class Scope(StrEnum):
+    """Where a figure was measured; the most specific one that has data is used."""
+
+    NODE = "node"
+    WORKFLOW = "workflow"
+    WORKSPACE = "workspace"
+    NONE = "none"
+
+
+class FailureGroup(Frozen):
+    """Failures of one class at one integration."""
+
+    failure_class: FailureClass
+    count: int
+    share: float
+    """Of the calls in the scope, 0 to 1."""
+    last_seen: datetime | None = None
+    message: str = ""
+    """The most frequent message, folded and redacted."""
+
+
+class Reliability(Frozen):
+    """History of one integration over one window. `calls` 0 means that there is none."""
+
+    scope: Scope
+    source: str = ""
+    """`attempts`, `executions` (node runs) or `daily` (the platform's rollup)."""
+    window_days: int = 30
+    calls: int = 0
+    failures: int = 0
+    timeouts: int = 0
+    retries: int = 0
+    recovered: int = 0
+    """Calls that failed first and succeeded on a retry."""
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    score: int | None = None
+    """The platform's own quality score, 0 to 100; None without calls."""
+    trend: str = "unknown"
+    """`worse`, `better`, `steady`, or `unknown` when there is too little to tell."""
+    last_failure_at: datetime | None = None
+    groups: tuple[FailureGroup, ...] = ()
+    """Most frequent class first."""
+
+    @property
+    def failure_rate(self) -> float | None:
+        """Failures per call, 0 to 1; None without calls."""
+        return self.failures / self.calls if self.calls else None

@@ -1,0 +1,75 @@
+"""Everything that can go wrong, named by what happened.
+
+    RunbooksError
+    ├── SettingsError          a setting is missing, unreadable or contradictory
+    ├── DefinitionError        a workflow definition cannot be read
+    ├── WorkflowNotFound       no active workflow has that id
+    ├── RunbookNotFound        the workflow has no runbook yet
+    ├── CatalogueError         a file of the failure catalogue is wrong
+    ├── DatabaseError          the database refused, is missing or not migrated
+    │   ├── DatabaseUnreachable
+    │   ├── SchemaOutdated
+    │   └── MissingPrivilege
+    ├── EmbeddedPostgresError  the embedded PostgreSQL could not be started
+    └── LLMError               the language model gave no usable answer
+        ├── LLMUnavailable     nothing came back: transport, rate limit, outage
+        └── LLMMisbehaved      an answer came back that cannot be used
+
+A message names the thing and the next step in one line; the CLI prints it as it is.
+"""
+
+
+class RunbooksError(Exception):
+    """Base of all errors of this package."""
+
+
+class SettingsError(RunbooksError):
+    """A setting is missing, unreadable or contradictory."""
+
+
+class DefinitionError(RunbooksError):
+    """A workflow definition cannot be read."""
+
+
+class WorkflowNotFound(RunbooksError):
+    """No active workflow has that id."""
+
+
+class RunbookNotFound(RunbooksError):
+    """The workflow has no runbook yet."""
+
+
+class CatalogueError(RunbooksError):
+    """A file of the failure catalogue is wrong."""
+
+
+class DatabaseError(RunbooksError):
+    """The database refused, is missing or is not migrated."""
+
+
+class DatabaseUnreachable(DatabaseError):
+    """No connection to the database could be made."""
+
+
+class SchemaOutdated(DatabaseError):
+    """The tables that this version needs are not there: run `runbooks migrate`."""
+
+
+class MissingPrivilege(DatabaseError):
+    """The database user may not do what was asked."""
+
+
+class EmbeddedPostgresError(RunbooksError):
+    """The embedded PostgreSQL could not be started."""
+
+
+class LLMError(RunbooksError):
+    """The language model gave no usable answer."""
+
+
+class LLMUnavailable(LLMError):
+    """The language model could not be reached, or refused to work for now."""
+
+
+class LLMMisbehaved(LLMError):
+    """The language model answered something that cannot be used."""

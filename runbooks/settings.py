@@ -1,0 +1,65 @@
+"""Settings: the only reader of the environment. Each field names its variable."""
+
+from functools import cached_property
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runbooks.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """All settings, from environment variables `RUNBOOKS_*` (and OpenAI's own two)."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNBOOKS_", frozen=True, extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr | None = None
+    """PostgreSQL 14 or newer; unset: the embedded PostgreSQL."""
+    home: Path = Field(default_factory=lambda: user_data_path("workflow-runbooks", appauthor=False))
+    """Folder for the embedded PostgreSQL."""
+    pg_bin: Path | None = Field(default=None, validation_alias=AliasChoices("PG_BIN", "pg_bin"))
+    """Folder with other PostgreSQL binaries for the embedded server."""
+
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
+    )
+    """Any server that speaks the OpenAI protocol; a local one needs no key."""
+    model: str | None = None
+    """Model name; the LLM counts as configured when this and a key or a base URL are set."""
+    llm_timeout_s: float = Field(default=120, gt=0)
+    llm_concurrency: int = Field(default=16, ge=1, le=1024)
+
+    batch_size: int = Field(default=250, ge=1, le=5000)
+    """Workflows a batch: the unit of retry, of progress and of storing."""
+    history_days: int = Field(default=30, ge=1, le=365)
+    """Window of the reliability figures."""
+    proactive_status: str = Field(default="resolved", pattern="^(open|acknowledged|resolved)$")
+    """Status of a new proactive row; `open` would look like an incident in the platform's own list."""
+    coverage_target: float = Field(default=0.8, ge=0, le=1)
+
+    @field_validator("database_url", "openai_api_key", "openai_base_url", "model", "pg_bin", mode="before")
+    @classmethod
+    def empty_is_unset(cls, value: object) -> object:
+        """An empty variable means the same as none, as compose files and CI set them."""
+        return None if value == "" else value
+
+    @cached_property
+    def llm_configured(self) -> bool:
+        """Whether `auto` uses the LLM."""
+        return self.model is not None and (self.openai_api_key is not None or self.openai_base_url is not None)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment, or say in one line which is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        variable = name if name.isupper() else f"RUNBOOKS_{name.upper()}"
+        raise SettingsError(f"{variable}: {first['msg']}") from error
