@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.engine import Engine
 
-from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 from runbooks.adapters.schema import upgrade
 
 

@@ -1,0 +1,146 @@
+"""Our own tables: what has to be remembered beside the runbook itself."""
+
+from runbooks.migrations.steps import Step
+from runbooks.migrations.v0001.host import Host
+
+
+def own_tables(host: Host) -> list[Step]:
+    """Create them, with the host's id type."""
+    tables = _tables(host)
+    return [
+        Step(
+            f"{name}: new table",
+            (create, *indexes),
+            (name,),
+        )
+        for name, (create, *indexes) in tables.items()
+    ]
+
+
+def _tables(host: Host) -> dict[str, tuple[str, ...]]:
+    host_id, runbook_id = host.id_type, host.runbook_id_type
+    workflow = " REFERENCES workflows (id) ON DELETE CASCADE" if host.workflows_have_key else ""
+    runbook = " REFERENCES execution_runbooks (id) ON DELETE CASCADE" if host.runbooks_have_key else ""
+    return {
+        # What a workflow's runbook was made from and how. `source_digest` is the md5 of the raw definition columns.
+        "runbook_generations": (
+            f"""
+CREATE TABLE runbook_generations (
+    workflow_id {host_id} PRIMARY KEY{workflow},
+    runbook_id {runbook_id} NOT NULL{runbook},
+    fingerprint text NOT NULL,
+    definition_hash text NOT NULL,
+    source_digest text NOT NULL,
+    history_signature text NOT NULL DEFAULT '',
+    writer text NOT NULL CHECK (writer IN ('catalogue', 'llm')),
+    writer_signature text NOT NULL,
+    model text,
+    prompt_version text,
+    catalogue_version text,
+    prompt_tokens integer,
+    completion_tokens integer,
+    duration_ms integer,
+    fallback_reason text,
+    integrations integer,
+    required_covered integer,
+    covered jsonb,
+    details jsonb,
+    generated_at timestamptz NOT NULL
+)""",
+            "CREATE INDEX ON runbook_generations (runbook_id)",
+        ),
+        # Answers of a model that were paid for but are not stored as a runbook yet.
+        "runbook_drafts": (
+            f"""
+CREATE TABLE runbook_drafts (
+    fingerprint text PRIMARY KEY,
+    workflow_id {host_id} NOT NULL{workflow},
+    draft jsonb NOT NULL,
+    model text,
+    prompt_tokens integer,
+    completion_tokens integer,
+    created_at timestamptz NOT NULL DEFAULT now()
+)""",
+            "CREATE INDEX ON runbook_drafts (workflow_id)",
+        ),
+        # History of each node, as the last sweep aggregated it. Rewritten as a whole, so without foreign keys.
+        "runbook_node_history": (
+            f"""
+CREATE TABLE runbook_node_history (
+    workflow_id {host_id} NOT NULL,
+    workspace_id {host_id},
+    node_key text NOT NULL,
+    connector_key text,
+    source text NOT NULL,
+    calls bigint,
+    failures bigint,
+    timeouts bigint,
+    retries bigint,
+    recovered bigint,
+    p50_ms double precision,
+    p95_ms double precision,
+    p99_ms double precision,
+    first_at timestamptz,
+    last_at timestamptz,
+    last_failure_at timestamptz,
+    recent_calls bigint,
+    recent_failures bigint,
+    earlier_calls bigint,
+    earlier_failures bigint,
+    PRIMARY KEY (workflow_id, node_key, source)
+)""",
+        ),
+        # Failures of each node that say the same, counted; `message` is folded. Rewritten as above.
+        "runbook_failure_groups": (
+            f"""
+CREATE TABLE runbook_failure_groups (
+    workflow_id {host_id} NOT NULL,
+    workspace_id {host_id},
+    node_key text NOT NULL,
+    connector_key text,
+    source text,
+    status text,
+    status_code integer,
+    error_code text,
+    message text,
+    failures bigint,
+    last_at timestamptz
+)""",
+            "CREATE INDEX ON runbook_failure_groups (workflow_id)",
+        ),
+        "runbook_ratings": (
+            f"""
+CREATE TABLE runbook_ratings (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    runbook_id {runbook_id} NOT NULL{runbook},
+    rater text NOT NULL,
+    rating text NOT NULL CHECK (rating IN ('not_useful', 'somewhat_useful', 'useful', 'very_useful')),
+    scenario_id text,
+    comment text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (runbook_id, rater)
+)""",
+        ),
+        # A row without workspace is about all of them.
+        "runbook_coverage_snapshots": (
+            f"""
+CREATE TABLE runbook_coverage_snapshots (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id {host_id},
+    taken_at timestamptz NOT NULL,
+    report jsonb NOT NULL
+)""",
+            "CREATE INDEX ON runbook_coverage_snapshots (workspace_id, taken_at DESC)",
+        ),
+    }
+
+
+OWN_TABLES = (
+    "runbook_coverage_snapshots",
+    "runbook_ratings",
+    "runbook_failure_groups",
+    "runbook_node_history",
+    "runbook_drafts",
+    "runbook_generations",
+)

@@ -1,0 +1,82 @@
+"""Databases of the host platform, of both generations, with a few rows; and workflows to put into them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, NullPool, create_engine, text
+from sqlalchemy.engine import Connection
+
+from runbooks.migrations.catalog import read_columns
+from tests.support.postgres import create_database, drop_database
+
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def connected(url: URL) -> Iterator[Connection]:
+    """A connection of its own; committed at the end, closed for good."""
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        yield connection
+
+
+def run_sql(url: URL, sql: str) -> None:
+    """Run several statements in one go, as psql would with `-f`."""
+    with connected(url) as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute(sql)
+
+
+def _load(server: URL, file: str) -> Iterator[URL]:
+    url = create_database(server)
+    try:
+        run_sql(url, (HERE / file).read_text())
+        yield url
+    finally:
+        drop_database(server, url)
+
+
+@pytest.fixture
+def older_host(postgres_server: URL) -> Iterator[URL]:
+    """A platform database of the older generation, not migrated: bigint ids."""
+    yield from _load(postgres_server, "older_host.sql")
+
+
+@pytest.fixture
+def newer_host(postgres_server: URL) -> Iterator[URL]:
+    """A platform database of the newer generation, not migrated: uuid ids without defaults."""
+    yield from _load(postgres_server, "newer_host.sql")
+
+
+def insert_workflow(
+    url: URL,
+    *,
+    nodes: Sequence[Any] | str,
+    edges: Sequence[Any] | str = (),
+    name: str = "Workflow",
+    is_active: bool = True,
+    workspace: str = "shop",
+) -> str:
+    """Put a workflow into a workspace (named by its slug) of either host; returns its id. Text is stored as it is."""
+    values = {
+        "name": name,
+        "is_active": is_active,
+        "nodes": nodes if isinstance(nodes, str) else json.dumps(nodes),
+        "edges": edges if isinstance(edges, str) else json.dumps(edges),
+        "workspace": workspace,
+    }
+    with connected(url) as connection:
+        made = "" if read_columns(connection, "workflows")["id"].has_default else "id, "
+        query = f"""
+            INSERT INTO workflows ({made} workspace_id, created_by, name, is_active, trigger_type, nodes, edges,
+                                   created_at, updated_at)
+            SELECT {made and "gen_random_uuid(), "} id, owner_id, :name, :is_active, 'manual',
+                   CAST(:nodes AS json), CAST(:edges AS json), now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
+            FROM workspaces WHERE slug = :workspace
+            RETURNING id::text
+        """
+        return str(connection.execute(text(query), values).scalar_one())
