@@ -1,0 +1,171 @@
+"""Turn an error into one failure class, by rules in order: the first rule that fires decides."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runbooks.core.failure_classes import FailureClass
+from runbooks.core.phrases import Phrase, words
+
+LONGEST_TEXT = 2000
+"""A longer message is judged by its head and its tail: the detail stands in one of them."""
+HEAD = 1500
+LONGEST_FIELD = 200
+NO_RULE = "no-rule"
+
+_URL = re.compile(r"(https?://[^\s/?#\"']++)[^\s\"'<>]*+")
+_ESCAPED = re.compile(r"\\+[nrt\"]")
+_SERVICE_WORD = re.compile(r"[a-z0-9]+")
+_STATUS_IN_BRACKETS = re.compile(r"\(([45]\d\d)\)")
+_STATUS_IN_TEXT = re.compile(
+    r"(?: (?:status|http|response|returned|failed|with|codes?|error|exception|\|)"
+    r"(?: (?:is|was|of|with|code|error|status|1 1|1 0|2))? ([45]\d\d)(?= ))"
+    r"|(?: ([45]\d\d) (?:[45] \d \d++|bad|unauthorized|payment|forbidden|not|method|conflict|gone|payload|request"
+    r"|unsupported|unprocessable|too|internal|service|gateway|client|server|error)(?= ))"
+)
+
+
+@dataclass(frozen=True)
+class ErrorFacts:
+    """What is known of one failed call. Anything may be missing, or of a type that it should not have."""
+
+    service: str | None = None
+    status: str | None = None
+    """The call attempt's own: client_error, server_error, timeout, network_error, cancelled."""
+    status_code: int | None = None
+    error_code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A failure class and the id of the rule that chose it."""
+
+    failure_class: FailureClass
+    rule: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of reasoning. Each kind of condition that it has must hold; of several values one is enough."""
+
+    id: str
+    failure_class: FailureClass
+    source: str
+    phrases: tuple[Phrase, ...] = ()
+    services: frozenset[str] = frozenset()
+    status_codes: frozenset[int] = frozenset()
+    statuses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An error in the form that rules look at."""
+
+    row: str
+    """`| code <error code> | <message> `, as words, with a space at both ends."""
+    services: frozenset[str]
+    status_code: int | None
+    status: str
+
+
+class Classifier:
+    """Rules, with an index that tells which of them a text can fire."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._service_words = frozenset[str]().union(*(rule.services for rule in rules))
+        self._checks: list[tuple[Rule, Phrase | None]] = []
+        self._always: list[int] = []
+        by_word: dict[str, list[int]] = defaultdict(list)
+        for rule in self._rules:
+            for phrase in rule.phrases or (None,):
+                number = len(self._checks)
+                self._checks.append((rule, phrase))
+                if phrase is None or not phrase.anchors:
+                    self._always.append(number)
+                else:
+                    for word in phrase.anchors:
+                        by_word[word].append(number)
+        self._by_word = dict(by_word)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules, in the order in which they are tried."""
+        return self._rules
+
+    def classify(self, error: ErrorFacts) -> FailureClass:
+        """The failure class of an error; `unknown` when the facts do not tell."""
+        return self.explain(error).failure_class
+
+    def explain(self, error: ErrorFacts) -> Classification:
+        """The failure class of an error, and the rule that fired."""
+        evidence = read_evidence(error, self._service_words)
+        for number in self._candidates(evidence.row):
+            rule, phrase = self._checks[number]
+            if _conditions_hold(rule, evidence) and (phrase is None or phrase.found_in(evidence.row)):
+                return Classification(rule.failure_class, rule.id)
+        return Classification(FailureClass.UNKNOWN, NO_RULE)
+
+    def _candidates(self, row: str) -> list[int]:
+        numbers = set(self._always)
+        for word in set(row.split()):
+            numbers.update(self._by_word.get(word, ()))
+        return sorted(numbers)
+
+
+def _conditions_hold(rule: Rule, evidence: Evidence) -> bool:
+    return (
+        (not rule.services or not rule.services.isdisjoint(evidence.services))
+        and (not rule.status_codes or evidence.status_code in rule.status_codes)
+        and (not rule.statuses or evidence.status in rule.statuses)
+    )
+
+
+def read_evidence(error: ErrorFacts, service_words: frozenset[str]) -> Evidence:
+    """Bring an error into the form that rules look at; never fails."""
+    message = _shorten(_as_text(error.message))
+    code = _as_text(error.error_code)[:LONGEST_FIELD]
+    text = _ESCAPED.sub(" ", _URL.sub(r"\1", message.replace("’", "'")))
+    row = f" | code {words(code)} | {words(text)} " if code else f" | {words(text)} "
+    given = _as_text(error.service)[:LONGEST_FIELD]
+    return Evidence(
+        row=row,
+        services=_services(given, service_words) or _services(message, service_words),
+        status_code=_status_code(error.status_code) or _status_code_in(row, message),
+        status=_as_text(error.status)[:LONGEST_FIELD].strip().lower(),
+    )
+
+
+def _as_text(value: object) -> str:
+    """A string as it is, a small whole number in digits, nothing else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
+        return str(value)
+    return ""
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:HEAD]} {text[HEAD - LONGEST_TEXT :]}"
+
+
+def _services(text: str, service_words: Iterable[str]) -> frozenset[str]:
+    return frozenset(_SERVICE_WORD.findall(text.lower())).intersection(service_words)
+
+
+def _status_code(value: object) -> int | None:
+    """An error status; a success status says nothing about the failure in its body."""
+    text = _as_text(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+    return int(text) if len(text) == 3 and text.isascii() and text.isdigit() and text >= "300" else None
+
+
+def _status_code_in(row: str, message: str) -> int | None:
+    found = _STATUS_IN_TEXT.search(row)
+    if found:
+        return int(found[1] or found[2])
+    bracketed = _STATUS_IN_BRACKETS.search(message)
+    return int(bracketed[1]) if bracketed else None
