@@ -1,0 +1,1 @@
+"""Prefect flows: which steps, in which order, for whom."""

@@ -2,12 +2,17 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runbooks.errors import SettingsError
+
+
+WriterChoice = Literal["auto", "llm", "catalogue"]
+"""`auto` uses the LLM when one is configured, else the catalogue."""
 
 
 class Settings(BaseSettings):

@@ -1,0 +1,1 @@
+"""Prefect tasks: one step of the pipeline each; load, call the domain, return."""

@@ -20,6 +20,8 @@ class Facts(Frozen):
     """By node key; a missing key means that there is no history."""
     history_included: bool = True
     """False when history was left out on request, so the text must not claim that there is none."""
+    definition_hash: str = ""
+    """Of the definition as it was read, before anything was redacted."""
     escalation_matrix: Mapping[str, str] = Field(default_factory=dict)
     """Severity → contact, all four severities, from the workspace's settings or the defaults."""
 

@@ -1,0 +1,187 @@
+"""The command `runbooks`. Commands import what they need when they run, so that the small ones start at once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from runbooks import __version__
+from runbooks.errors import RunbooksError, SettingsError
+from runbooks.settings import WriterChoice
+
+OK, SOME_FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+Format = Literal["markdown", "json"]
+Flag = Parameter(negative="")
+
+app = App(
+    name="runbooks",
+    version=__version__,
+    help="Operational runbooks for every active workflow, before it fails.",
+)
+
+
+@app.command
+def demo() -> int:
+    """Fill the embedded database with a demo workspace, sweep it, and show what you get."""
+    from app.demo import run_demo
+
+    return run_demo()
+
+
+@app.command
+def migrate(
+    *,
+    down: Annotated[bool, Flag] = False,
+    yes: Annotated[bool, Flag] = False,
+    sql: Annotated[bool, Flag] = False,
+) -> int:
+    """Add our tables and columns to the database; safe to run twice.
+
+    Args:
+        down: Remove what was added; deletes the proactive runbooks, and asks before it does.
+        yes: Answer yes to the question.
+        sql: Print the SQL instead of running it, for somebody who may.
+    """
+    from app.migrate import run_migrate
+
+    return run_migrate(down=down, yes=yes, sql=sql)
+
+
+@app.command
+def sweep(
+    *,
+    workspace: str | None = None,
+    full: Annotated[bool, Flag] = False,
+    limit: Annotated[int | None, Parameter(validator=lambda _type, value: _positive(value))] = None,
+    writer: WriterChoice = "auto",
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Write a runbook for every active workflow that changed, and report coverage.
+
+    Args:
+        workspace: Only this workspace.
+        full: Write every runbook anew, changed or not.
+        limit: At most so many workflows, the busiest first.
+        writer: Who writes; auto is the LLM when one is configured, else the catalogue.
+        json: Print the report as JSON, and nothing else, on stdout.
+    """
+    from app.sweep import run_sweep
+
+    return run_sweep(workspace_id=workspace, full=full, limit=limit, writer=writer, as_json=json)
+
+
+@app.command
+def generate(
+    workflow_id: str,
+    *,
+    historical_data: bool = True,
+    writer: WriterChoice = "auto",
+    format: Format = "markdown",  # noqa: A002 - the option's name
+) -> int:
+    """Write, store and print the runbook of one workflow.
+
+    Args:
+        workflow_id: Id of the workflow as the platform shows it.
+        historical_data: Use what history says about its integrations.
+        writer: Who writes; auto is the LLM when one is configured, else the catalogue.
+        format: What to print.
+    """
+    from app.single import run_generate
+
+    return run_generate(workflow_id, historical_data=historical_data, writer=writer, output=format)
+
+
+@app.command
+def show(workflow_id: str, *, format: Format = "markdown") -> int:  # noqa: A002 - the option's name
+    """Print the stored runbook of one workflow.
+
+    Args:
+        workflow_id: Id of the workflow as the platform shows it.
+        format: What to print.
+    """
+    from app.single import run_show
+
+    return run_show(workflow_id, output=format)
+
+
+@app.command
+def coverage(*, workspace: str | None = None, json: Annotated[bool, Flag] = False) -> int:
+    """Report how much of what runs has a runbook, and whether the runbooks help.
+
+    Args:
+        workspace: Only this workspace.
+        json: Print JSON.
+    """
+    from app.coverage import run_coverage
+
+    return run_coverage(workspace_id=workspace, as_json=json)
+
+
+@app.command
+def preview(
+    *files: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    format: Format = "markdown",  # noqa: A002 - the option's name
+    out: Path | None = None,
+    writer: WriterChoice = "auto",
+) -> int:
+    """Write runbooks for exported workflow files (n8n or LinkFlow), without a database.
+
+    Args:
+        files: Exported workflows, or JSON lists of them; `-` reads standard input.
+        format: What to print.
+        out: Write one file a workflow into this folder instead of printing.
+        writer: Who writes; auto is the LLM when one is configured, else the catalogue.
+    """
+    from app.preview import run_preview
+
+    for name in files:
+        if name.startswith("--"):
+            raise SettingsError(f"unknown option {name}; see `runbooks preview --help`")
+    return run_preview(list(files), output=format, out=out, writer=writer)
+
+
+@app.command
+def classify(*, explain: Annotated[bool, Flag] = False) -> int:
+    """Read errors as JSON lines on stdin and print the failure class of each.
+
+    A line is `{"id", "service", "status", "status_code", "error_code", "message"}`; any may be missing.
+
+    Args:
+        explain: Say which rule decided.
+    """
+    from app.classify import run_classify
+
+    return run_classify(explain=explain)
+
+
+@app.command
+def doctor() -> int:
+    """Check the database, Prefect and the LLM, one line each, with the fix."""
+    from app.doctor import run_doctor
+
+    return run_doctor()
+
+
+def main() -> None:
+    """Run the command line; errors are one line on stderr."""
+    try:
+        code = app(exit_on_error=False, print_error=False)
+    except (CycloptsError, RunbooksError) as error:
+        print(f"runbooks: {' '.join(str(error).split())}", file=sys.stderr)
+        code = BAD_USAGE
+    except KeyboardInterrupt:
+        print("runbooks: interrupted; what was stored so far is kept", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader, `head` for one, has seen enough; nothing more can be said on stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = OK
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _positive(value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError("must be at least 1")

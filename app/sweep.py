@@ -1,0 +1,63 @@
+"""`runbooks sweep`."""
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from app.coverage import show_markdown
+from app.prefect_session import prefect_session
+from runbooks.bootstrap import open_database
+from runbooks.core.coverage_text import coverage_markdown
+from runbooks.core.report import SweepReport
+from runbooks.errors import SettingsError
+from runbooks.settings import WriterChoice, load_settings
+
+
+def run_sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice, as_json: bool) -> int:
+    """Sweep and print the report."""
+    report = sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer)
+    if as_json:
+        print(report.model_dump_json(indent=2))
+    else:
+        show_markdown(coverage_markdown(report.coverage))
+        print(report.headline)
+        for failed in report.failed:
+            print(f"workflow {failed.workflow_id} got no runbook: {failed.reason}", file=sys.stderr)
+    return 1 if report.failed else 0
+
+
+def sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice) -> SweepReport:
+    """Run the flow with a progress bar; what would fail for sure is told before Prefect starts."""
+    settings = load_settings()
+    if writer == "llm" and not settings.llm_configured:
+        raise SettingsError("the LLM writer needs RUNBOOKS_MODEL and OPENAI_API_KEY or OPENAI_BASE_URL")
+    database = open_database(settings)
+    if workspace_id is not None and not database.valid_ids([workspace_id]):
+        raise SettingsError(f"{workspace_id!r} is no workspace id here: ids are of type {database.schema.id_type}")
+    if workspace_id is None:
+        _ = database.schema
+    with prefect_session(settings):
+        from flows.coverage_sweep import SweepFailed, coverage_sweep
+        from flows.progress import listener
+
+        with _bar() as bar:
+            task = bar.add_task("runbooks", total=None)
+            token = listener.set(lambda done, total: bar.update(task, completed=done, total=total))
+            try:
+                return coverage_sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer)
+            except SweepFailed as failure:
+                return failure.report
+            finally:
+                listener.reset(token)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )

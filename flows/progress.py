@@ -1,0 +1,50 @@
+"""Progress of a sweep: an artifact in the UI, a line in the log, and a listener for a terminal."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from runbooks.core.report import BatchOutcome, combine
+
+Listener = Callable[[int, int], None]
+
+listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+"""Told (done, total) after each batch; the CLI sets it to draw a bar."""
+
+
+class Progress:
+    """Counts workflows as batches finish."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.outcomes: list[BatchOutcome] = []
+        self.artifact = create_progress_artifact(progress=0.0, key="runbook-sweep-progress", description=self._text())
+        self._tell()
+
+    def add(self, outcome: BatchOutcome) -> None:
+        """Take note of a finished batch."""
+        self.outcomes.append(outcome)
+        share = 100.0 * min(1.0, self.done / self.total) if self.total else 100.0
+        update_progress_artifact(self.artifact, progress=share, description=self._text())
+        self._tell()
+
+    @property
+    def done(self) -> int:
+        """Workflows that are through, whatever became of them."""
+        summed = self.summed
+        return summed.generated + summed.unchanged + len(summed.failed)
+
+    @property
+    def summed(self) -> BatchOutcome:
+        """All outcomes so far, added up."""
+        return combine(self.outcomes)
+
+    def _text(self) -> str:
+        summed = self.summed
+        return f"{self.done} of {self.total} workflows; {summed.generated} generated, {len(summed.failed)} failed"
+
+    def _tell(self) -> None:
+        told = listener.get()
+        if told is not None:
+            told(self.done, self.total)

@@ -1,0 +1,61 @@
+"""One workflow: a runbook now, because it was published or somebody asks for it."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from prefect import Task, flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from runbooks.core.markdown import to_markdown
+from runbooks.core.runbook import Runbook
+from runbooks.errors import DefinitionError
+from runbooks.settings import WriterChoice
+from tasks.extract import extract_integrations
+from tasks.fetch import fetch_changed_workflows, find_workflow, read_stored_runbook
+from tasks.generate import generate_runbooks
+from tasks.metrics import aggregate_connector_metrics, refresh_connector_metrics
+from tasks.store import upsert_runbooks
+
+Step = Callable[[Task[..., Any]], Callable[..., Any]]
+
+
+@flow(name="workflow-published", persist_result=False)
+def workflow_published(
+    workflow_id: str, include_historical_data: bool = True, writer: WriterChoice = "auto", full: bool = False
+) -> Runbook:
+    """Write and store the runbook of one workflow.
+
+    Args:
+        workflow_id: Id of the workflow as the platform shows it.
+        include_historical_data: Use what history says about its integrations.
+        writer: Who writes: the LLM, the catalogue, or the LLM when one is configured (auto).
+        full: Write it anew although nothing changed.
+    """
+    runbook = write_one(
+        workflow_id, include_historical_data=include_historical_data, writer=writer, full=full, step=lambda task: task
+    )
+    create_markdown_artifact(to_markdown(runbook), key="runbook", description=runbook.title)
+    get_run_logger().info("%s: %d sections, %s", runbook.title, len(runbook.sections), runbook.provenance.writer)
+    return runbook
+
+
+def write_one(
+    workflow_id: str, *, include_historical_data: bool, writer: WriterChoice, full: bool, step: Step
+) -> Runbook:
+    """Run the pipeline for one workflow; `step` says how a task is called: as a task run, or as the bare function.
+
+    The bare functions serve a command line without a Prefect server, which would cost ten seconds to start.
+    """
+    candidate = step(find_workflow)(workflow_id)
+    step(refresh_connector_metrics)([workflow_id])
+    candidate = step(find_workflow)(workflow_id)
+    batch = step(fetch_changed_workflows)([candidate])
+    batch = step(extract_integrations)(batch)
+    batch = step(aggregate_connector_metrics)(batch, include_historical_data=include_historical_data)
+    batch = step(generate_runbooks)(batch, writer=writer, run_id=uuid.uuid4().hex, full=full)
+    outcome = step(upsert_runbooks)(batch)
+    for failed in outcome.failed:
+        raise DefinitionError(f"workflow {failed.workflow_id}: {failed.reason}")
+    runbook: Runbook = step(read_stored_runbook)(workflow_id)
+    return runbook

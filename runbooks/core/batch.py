@@ -1,0 +1,116 @@
+"""What travels from task to task: a few hundred workflows, and what is known of them so far."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from runbooks.core.definition import definition_hash
+from runbooks.core.escalation import escalation_from
+from runbooks.core.facts import Facts
+from runbooks.core.integrations import NodeCatalogueEntry, extract_integrations
+from runbooks.core.redaction import redact
+from runbooks.core.reliability import Reliability
+from runbooks.core.runbook import Runbook
+from runbooks.core.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A workflow that may need a new runbook, with what the database said when it was found."""
+
+    workflow_id: str
+    source_digest: str
+    history_signature: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A workflow that got no runbook, with the reason in one line."""
+
+    workflow_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A finished runbook and what is remembered of its making."""
+
+    workflow_id: str
+    workspace_id: str
+    runbook: Runbook
+    source_digest: str
+    history_signature: str
+    writer_signature: str
+    integrations: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    calls: int = 0
+    duration_ms: int = 0
+    fallback_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Each step returns the batch with its own part filled in."""
+
+    candidates: Mapping[str, Candidate]
+    workflows: tuple[Workflow, ...] = ()
+    facts: tuple[Facts, ...] = ()
+    generated: tuple[Generated, ...] = ()
+    unchanged: tuple[Candidate, ...] = ()
+    failed: tuple[Failed, ...] = field(default=())
+
+
+def with_integrations(batch: Batch, node_catalogue: Mapping[str, NodeCatalogueEntry]) -> Batch:
+    """Find the integrations of every workflow; one that breaks the analysis is failed alone."""
+    facts: list[Facts] = []
+    failed = list(batch.failed)
+    for workflow in batch.workflows:
+        try:
+            facts.append(initial_facts(workflow, node_catalogue))
+        except Exception as error:  # noqa: BLE001 - one odd workflow must not stop the others; it is reported
+            failed.append(Failed(workflow.id, f"the definition could not be analysed: {type(error).__name__}"))
+    return replace(batch, workflows=(), facts=tuple(facts), failed=tuple(failed))
+
+
+def initial_facts(workflow: Workflow, node_catalogue: Mapping[str, NodeCatalogueEntry] | None = None) -> Facts:
+    """Facts from the definition alone, with what people wrote into names and descriptions redacted."""
+    shown = workflow.model_copy(
+        update={
+            "name": redact(workflow.name),
+            "description": redact(workflow.description),
+            "nodes": tuple(node.model_copy(update={"label": redact(node.label)}) for node in workflow.nodes),
+        }
+    )
+    return Facts(
+        workflow=shown,
+        integrations=extract_integrations(workflow, node_catalogue=node_catalogue or {}),
+        definition_hash=definition_hash(workflow),
+        escalation_matrix=escalation_from({}),
+    )
+
+
+def with_history(
+    batch: Batch,
+    *,
+    reliability: Mapping[tuple[str, str], Reliability],
+    escalation: Mapping[str, Mapping[str, str]],
+    history_included: bool,
+) -> Batch:
+    """Add what history says about each node, by (workflow id, node key), and each workspace's contacts."""
+    facts = tuple(
+        one.model_copy(
+            update={
+                "history_included": history_included,
+                "reliability": _of_workflow(one, reliability),
+                "escalation_matrix": escalation.get(one.workflow.workspace_id, one.escalation_matrix),
+            }
+        )
+        for one in batch.facts
+    )
+    return replace(batch, facts=facts)
+
+
+def _of_workflow(facts: Facts, reliability: Mapping[tuple[str, str], Reliability]) -> dict[str, Reliability]:
+    keys: Iterable[str] = (integration.node_key for integration in facts.integrations)
+    found = ((key, reliability.get((facts.workflow.id, key))) for key in keys)
+    return {key: value for key, value in found if value is not None}

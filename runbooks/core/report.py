@@ -1,0 +1,95 @@
+"""What a sweep reports when it is done; the JSON of `runbooks sweep --json`."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from runbooks.core.batch import Batch
+from runbooks.core.coverage import CoverageReport
+from runbooks.core.workflow import Frozen
+
+
+class FailedWorkflow(Frozen):
+    """A workflow that got no runbook."""
+
+    workflow_id: str
+    reason: str
+
+
+class LLMUse(Frozen):
+    """What was asked of the language model."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class BatchOutcome(Frozen):
+    """What became of one batch: counts, no payload."""
+
+    generated: int = 0
+    unchanged: int = 0
+    failed: tuple[FailedWorkflow, ...] = ()
+    llm: LLMUse = Field(default_factory=LLMUse)
+    fallbacks: dict[str, int] = Field(default_factory=dict)
+    """Reason → runbooks that the catalogue wrote although an LLM was asked for."""
+
+
+class SweepReport(Frozen):
+    """The result of a sweep."""
+
+    workflows_active: int
+    changed: int
+    """Active workflows whose content, history or writer differed from what was stored."""
+    generated: int
+    unchanged: int
+    failed: tuple[FailedWorkflow, ...]
+    llm: LLMUse
+    fallbacks: dict[str, int]
+    duration_s: float
+    coverage: CoverageReport
+
+    @property
+    def headline(self) -> str:
+        """One line for people."""
+        parts = [f"{self.workflows_active} active", f"{self.changed} changed", f"{self.generated} generated"]
+        if self.failed:
+            parts.append(f"{len(self.failed)} failed")
+        return (
+            f"{', '.join(parts)}; {self.coverage.proactive_coverage:.0%} covered, {self.coverage.ai_coverage:.0%} by AI"
+        )
+
+
+def outcome_of(batch: Batch) -> BatchOutcome:
+    """Count what became of a batch."""
+    return BatchOutcome(
+        generated=len(batch.generated),
+        unchanged=len(batch.unchanged),
+        failed=tuple(FailedWorkflow(workflow_id=one.workflow_id, reason=one.reason) for one in batch.failed),
+        llm=LLMUse(
+            calls=sum(one.calls for one in batch.generated),
+            prompt_tokens=sum(one.prompt_tokens for one in batch.generated),
+            completion_tokens=sum(one.completion_tokens for one in batch.generated),
+        ),
+        fallbacks=Counter(one.fallback_reason for one in batch.generated if one.fallback_reason),
+    )
+
+
+def combine(outcomes: Iterable[BatchOutcome]) -> BatchOutcome:
+    """Add up the outcomes of batches."""
+    done = list(outcomes)
+    fallbacks: Counter[str] = Counter()
+    for outcome in done:
+        fallbacks.update(outcome.fallbacks)
+    return BatchOutcome(
+        generated=sum(outcome.generated for outcome in done),
+        unchanged=sum(outcome.unchanged for outcome in done),
+        failed=tuple(failed for outcome in done for failed in outcome.failed),
+        llm=LLMUse(
+            calls=sum(outcome.llm.calls for outcome in done),
+            prompt_tokens=sum(outcome.llm.prompt_tokens for outcome in done),
+            completion_tokens=sum(outcome.llm.completion_tokens for outcome in done),
+        ),
+        fallbacks=dict(fallbacks),
+    )

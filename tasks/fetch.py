@@ -1,0 +1,65 @@
+"""Fetching what changed."""
+
+from prefect import task
+
+from runbooks.adapters.platform import count_active, find_changed, find_one, read_workflows
+from runbooks.adapters.store import read_runbook
+from runbooks.bootstrap import open_database, open_writers
+from runbooks.core.batch import Batch, Candidate
+from runbooks.core.runbook import Runbook
+from runbooks.errors import RunbookNotFound, WorkflowNotFound
+from runbooks.settings import WriterChoice, load_settings
+from tasks.options import OPTIONS
+
+
+@task(**OPTIONS)
+def count_active_workflows(workspace_id: str | None) -> int:
+    """Count the workflows that should have a runbook."""
+    database = open_database(load_settings())
+    with database.begin() as connection:
+        return count_active(connection, schema=database.schema, workspace_id=workspace_id)
+
+
+@task(**OPTIONS)
+def find_changed_workflows(
+    workspace_id: str | None, *, full: bool, limit: int | None, writer: WriterChoice, run_id: str
+) -> list[Candidate]:
+    """Find the active workflows that need a new runbook, busiest first, in one pass inside the database."""
+    settings = load_settings()
+    database = open_database(settings)
+    wanted = open_writers(settings, writer, run_id).wanted
+    with database.begin() as connection:
+        return find_changed(
+            connection, schema=database.schema, wanted=wanted, workspace_id=workspace_id, full=full, limit=limit
+        )
+
+
+@task(**OPTIONS)
+def find_workflow(workflow_id: str) -> Candidate:
+    """Find one workflow, changed or not."""
+    database = open_database(load_settings())
+    if not database.valid_ids([workflow_id]):
+        raise WorkflowNotFound(f"{workflow_id!r} is no workflow id here: ids are of type {database.schema.id_type}")
+    with database.begin() as connection:
+        return find_one(connection, workflow_id, schema=database.schema)
+
+
+@task(**OPTIONS)
+def fetch_changed_workflows(candidates: list[Candidate]) -> Batch:
+    """Read and parse the definitions of one batch."""
+    database = open_database(load_settings())
+    by_id = {candidate.workflow_id: candidate for candidate in candidates}
+    with database.begin() as connection:
+        workflows, failed = read_workflows(connection, list(by_id), schema=database.schema)
+    return Batch(candidates=by_id, workflows=tuple(workflows), failed=tuple(failed))
+
+
+@task(**OPTIONS)
+def read_stored_runbook(workflow_id: str) -> Runbook:
+    """Read the proactive runbook of one workflow."""
+    database = open_database(load_settings())
+    with database.begin() as connection:
+        runbook = read_runbook(connection, workflow_id, schema=database.schema)
+    if runbook is None:
+        raise RunbookNotFound(f"workflow {workflow_id!r} has no runbook yet; run `runbooks generate {workflow_id}`")
+    return runbook

@@ -1,0 +1,39 @@
+"""What all tasks share: which fault a retry can mend, and that results stay in memory."""
+
+from typing import Any, TypedDict
+
+from prefect.cache_policies import NO_CACHE, CachePolicy
+from prefect.client.schemas.objects import TaskRun
+from prefect.states import State
+from prefect.tasks import Task
+
+from runbooks.errors import DatabaseUnreachable
+
+
+def is_transport_fault(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether the database could not be reached: the one fault of a task that waiting mends.
+
+    The language model's own faults are retried where they happen, so that retries do not multiply.
+    """
+    return isinstance(state.data, DatabaseUnreachable)
+
+
+class TaskOptions(TypedDict):
+    """Options that every task of ours takes."""
+
+    retries: int
+    retry_delay_seconds: list[float]
+    retry_jitter_factor: float
+    retry_condition_fn: Any
+    cache_policy: CachePolicy
+    persist_result: bool
+
+
+OPTIONS = TaskOptions(
+    retries=3,
+    retry_delay_seconds=[2, 8, 30],
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_transport_fault,
+    cache_policy=NO_CACHE,  # hashing a batch costs more than it could save, and its data must not be kept on disk
+    persist_result=False,
+)
