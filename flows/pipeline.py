@@ -2,11 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import opaque
 
-from runbooks.core.batch import Candidate
-from runbooks.core.report import BatchOutcome
+from runbooks.core.batch import Candidate, Failed
+from runbooks.core.report import BatchOutcome, lost_batch
+from runbooks.errors import RunbooksError
 from runbooks.settings import WriterChoice
 from tasks.extract import extract_integrations
 from tasks.fetch import fetch_changed_workflows
@@ -18,15 +22,39 @@ BATCHES_AT_ONCE = 2
 """One batch waits for the LLM or the database while the next one is read; more would only hold more in memory."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """A batch on its way: one future a step, the last one gives the outcome."""
+
+    candidates: Sequence[Candidate]
+    steps: tuple[PrefectFuture[Any], ...]
+
+    def outcome(self) -> BatchOutcome:
+        """Wait for the batch; when a step of it failed for good, its workflows are the ones that got no runbook."""
+        for step in self.steps:
+            step.wait()
+            error = step.state.result(raise_on_failure=False) if step.state.is_failed() else None
+            if isinstance(error, BaseException):
+                return lost_batch(Failed(one.workflow_id, one_line(error)) for one in self.candidates)
+        outcome: BatchOutcome = self.steps[-1].result()
+        return outcome
+
+
+def one_line(error: BaseException) -> str:
+    """What to tell of an error: ours speak for themselves, others may quote somebody's data."""
+    return str(error) if isinstance(error, RunbooksError) else f"its batch failed: {type(error).__name__}"
+
+
 def submit_batch(
     candidates: Sequence[Candidate], *, writer: WriterChoice, run_id: str, history: bool, full: bool
-) -> PrefectFuture[BatchOutcome]:
-    """Send one batch on its way; the future holds only counts."""
-    fetched = fetch_changed_workflows.submit(list(candidates))
-    extracted = extract_integrations.submit(fetched)
-    aggregated = aggregate_connector_metrics.submit(extracted, include_historical_data=history)
-    generated = generate_runbooks.submit(aggregated, writer=writer, run_id=run_id, full=full)
-    return upsert_runbooks.submit(generated)
+) -> Running:
+    """Send one batch on its way. `opaque`: Prefect need not look for futures inside hundreds of definitions."""
+    fetched = fetch_changed_workflows.submit(opaque(list(candidates)))
+    extracted = extract_integrations.submit(opaque(fetched))
+    aggregated = aggregate_connector_metrics.submit(opaque(extracted), include_historical_data=history)
+    generated = generate_runbooks.submit(opaque(aggregated), writer=writer, run_id=run_id, full=full)
+    upserted = upsert_runbooks.submit(opaque(generated))
+    return Running(candidates, (fetched, extracted, aggregated, generated, upserted))
 
 
 def run_batches(
@@ -39,11 +67,11 @@ def run_batches(
     full: bool = False,
 ) -> Iterator[BatchOutcome]:
     """Run all batches, a few at once, and yield each outcome as it comes."""
-    running: deque[PrefectFuture[BatchOutcome]] = deque()
+    running: deque[Running] = deque()
     for start in range(0, len(candidates), batch_size):
         batch = candidates[start : start + batch_size]
         running.append(submit_batch(batch, writer=writer, run_id=run_id, history=history, full=full))
         if len(running) >= BATCHES_AT_ONCE:
-            yield running.popleft().result()
+            yield running.popleft().outcome()
     while running:
-        yield running.popleft().result()
+        yield running.popleft().outcome()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from runbooks.core.batch import Batch
+from runbooks.core.batch import Batch, Failed
 from runbooks.core.coverage import CoverageReport
 from runbooks.core.workflow import Frozen
 
@@ -73,6 +73,13 @@ def outcome_of(batch: Batch) -> BatchOutcome:
             completion_tokens=sum(one.completion_tokens for one in batch.generated),
         ),
         fallbacks=Counter(one.fallback_reason for one in batch.generated if one.fallback_reason),
+    )
+
+
+def lost_batch(failed: Iterable[Failed]) -> BatchOutcome:
+    """The outcome of a batch that could not be finished: each of its workflows failed."""
+    return BatchOutcome(
+        failed=tuple(FailedWorkflow(workflow_id=one.workflow_id, reason=one.reason) for one in failed)
     )
 
 
