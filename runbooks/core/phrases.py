@@ -3,7 +3,7 @@
 A text becomes a row of lower-case words: `userRateLimitExceeded`, `USER_RATE_LIMIT_EXCEEDED` and "User rate limit
 exceeded" are the same row, so one phrase finds the code and the sentence. A phrase is a row of words with
 
-    (a|b c|)   one of these; an empty choice makes it optional
+    (a|b c|)   one of these; an empty choice makes it optional; choices may hold all of this, brackets too
     word*      any word that starts so
     <n>        any number
     ...        up to six words
@@ -20,8 +20,7 @@ CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|\|)"
 """What stands before a provider's code: `code: 21610`, `Error 21610`, `SQLSTATE[42P01]`, or the start of a text."""
 
 _WORD = re.compile(r"OAuth|[A-Z]{2,}s(?![A-Za-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)?|\d+")
-_GROUP = re.compile(r"\([^()]*\)")
-_UNIT = re.compile(_GROUP.pattern + r"|\.\.\.|<n>|[^\s()]+")
+_TOKEN = re.compile(r"[()|]|\.\.\.|<n>|[^\s()|]+")
 
 
 def words(text: str) -> str:
@@ -43,54 +42,72 @@ class Phrase:
         return self.pattern.search(row) is not None
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A piece of a phrase: what it matches, and words of which a text that matches has at least one."""
+
+    pattern: str
+    anchors: frozenset[str] = frozenset()
+
+
 def compile_phrase(text: str) -> Phrase:
     """Compile a phrase; raise ValueError when it is not one."""
-    if set(_GROUP.sub("", text)) & set("()"):
-        raise ValueError(f"the brackets of {text!r} do not pair or are nested")
+    tokens = _TOKEN.findall(text)
+    part = _sequence(tokens, text)
+    if tokens:
+        raise ValueError(f"{text!r} has a {tokens[0]!r} where none belongs")
     if not words(text):
         raise ValueError(f"{text!r} has no word in it")
-    units = _UNIT.findall(text)
-    pattern = "".join(_unit_pattern(unit) for unit in units) + "(?= )"
-    return Phrase(text, re.compile(pattern), _anchors(units))
+    return Phrase(text, re.compile(part.pattern + "(?= )"), part.anchors)
 
 
 def compile_code(code: str) -> Phrase:
     """Compile a provider's code, found only where a code stands; `42*` is every code that starts so."""
     if not words(code):
         raise ValueError(f"{code!r} has no letter or digit in it")
-    return Phrase(code, re.compile(CODE_PLACE + _word_pattern(code) + "(?= )"), _anchors([code]))
+    part = _word(code)
+    return Phrase(code, re.compile(CODE_PLACE + part.pattern + "(?= )"), part.anchors)
 
 
-def _unit_pattern(unit: str) -> str:
-    if unit == "...":
-        return GAP
-    if unit == "<n>":
-        return NUMBER
-    if not unit.startswith("("):
-        return _word_pattern(unit)
-    choices = unit[1:-1].split("|")
-    pattern = "|".join(_word_pattern(choice) for choice in choices if choice.strip())
-    return f"(?:{pattern})" + ("" if all(choice.strip() for choice in choices) else "?")
+def _sequence(tokens: list[str], text: str) -> _Part:
+    """Take parts off the front of `tokens`, up to the end of the phrase or of the choice that they are in."""
+    parts: list[_Part] = []
+    while tokens and tokens[0] not in "|)":
+        parts.append(_part(tokens, text))
+    # One anchor is enough to rule a text out: the one with fewest words, the longest of those.
+    telling = [part.anchors for part in parts if part.anchors]
+    best = min(telling, key=lambda anchors: (len(anchors), -max(map(len, anchors))), default=frozenset[str]())
+    return _Part("".join(part.pattern for part in parts), best)
 
 
-def _word_pattern(text: str) -> str:
-    pattern = "".join(f" {re.escape(word)}" for word in words(text).split())
-    return pattern + "[^ ]*+" if text.endswith("*") else pattern
+def _part(tokens: list[str], text: str) -> _Part:
+    token = tokens.pop(0)
+    if token == "...":  # noqa: S105 - part of the language, not a secret
+        return _Part(GAP)
+    if token == "<n>":  # noqa: S105 - as above
+        return _Part(NUMBER)
+    return _group(tokens, text) if token == "(" else _word(token)  # noqa: S105 - as above
 
 
-def _anchors(units: list[str]) -> frozenset[str]:
-    """The longest word that must be there, or one word of each choice of a group that must be there."""
-    fixed = [word for unit in units if unit not in ("...", "<n>") and unit[0] != "(" for word in _whole_words(unit)]
-    if fixed:
-        return frozenset({max(fixed, key=len)})
-    for unit in units:
-        if unit.startswith("("):
-            choices = [_whole_words(choice) for choice in unit[1:-1].split("|")]
-            if all(choices):
-                return frozenset(max(choice, key=len) for choice in choices)
-    return frozenset()
+def _group(tokens: list[str], text: str) -> _Part:
+    choices = [_sequence(tokens, text)]
+    while tokens and tokens[0] == "|":
+        tokens.pop(0)
+        choices.append(_sequence(tokens, text))
+    if not tokens:
+        raise ValueError(f"{text!r} has a bracket that is not closed")
+    tokens.pop(0)
+    told = [choice for choice in choices if choice.pattern]
+    pattern = f"(?:{'|'.join(choice.pattern for choice in told)})"
+    if len(told) < len(choices):
+        return _Part(pattern + "?")
+    anchored = all(choice.anchors for choice in told)
+    return _Part(pattern, frozenset[str]().union(*(choice.anchors for choice in told)) if anchored else frozenset())
 
 
-def _whole_words(unit: str) -> list[str]:
-    found = words(unit).split()
-    return found[:-1] if unit.endswith("*") else found
+def _word(token: str) -> _Part:
+    found = words(token).split()
+    pattern = "".join(f" {re.escape(word)}" for word in found)
+    if not token.endswith("*"):
+        return _Part(pattern, frozenset({max(found, key=len)}) if found else frozenset())
+    return _Part(pattern + "[^ ]*+", frozenset({max(found[:-1], key=len)}) if found[:-1] else frozenset())

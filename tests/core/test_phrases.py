@@ -1,0 +1,99 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbooks.core.phrases import compile_code, compile_phrase, words
+
+
+def found(phrase: str, text: str) -> bool:
+    return compile_phrase(phrase).found_in(f" | {words(text)} ")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["userRateLimitExceeded", "USER_RATE_LIMIT_EXCEEDED", "User rate limit exceeded.", "user-rate-limit-exceeded"],
+)
+def test_code_and_sentence_are_the_same_words(spelling: str) -> None:
+    assert words(spelling) == "user rate limit exceeded"
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "expected"),
+    [
+        ("too many requests", "429 Too Many Requests", True),
+        ("too many requests", "too many open requests", False),
+        ("(key|token) expired", "the token expired", True),
+        ("(key|token) expired", "the session expired", False),
+        ("token (has|) expired", "token expired", True),
+        ("token (has|) expired", "token has expired", True),
+        ("token (has|) expired", "token had expired", False),
+        ("expire*", "expires", True),
+        ("expire*", "unexpired", False),
+        ("limit of <n> bytes", "over the limit of 1024 bytes", True),
+        ("limit of <n> bytes", "over the limit of many bytes", False),
+        ("quota ... minute", "quota exceeded for reads per minute", True),
+        ("quota ... minute", "quota a b c d e f g minute", False),
+        ("over (the limit of <n> (bytes|mb)|size)", "over the limit of 5 MB", True),
+        ("over (the limit of <n> (bytes|mb)|size)", "over size", True),
+        ("over (the limit of <n> (bytes|mb)|size)", "over the limit of 5", False),
+    ],
+)
+def test_phrase_finds_what_it_says(phrase: str, text: str, expected: bool) -> None:
+    assert found(phrase, text) is expected
+
+
+@pytest.mark.parametrize("phrase", ["(a|b", "a)", "a|b", "", "...", "()"])
+def test_what_is_no_phrase_is_refused(phrase: str) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        compile_phrase(phrase)
+
+
+@pytest.mark.parametrize(
+    ("code", "row", "expected"),
+    [
+        ("21610", " | code 21610 | not delivered ", True),
+        ("21610", " | error 21610 ", True),
+        ("21610", " | order 21610 was not found ", False),
+        ("42*", " | sqlstate 42501 ", True),
+        ("42*", " | sqlstate 23505 ", False),
+    ],
+)
+def test_code_counts_only_where_a_code_stands(code: str, row: str, expected: bool) -> None:
+    assert compile_code(code).found_in(row) is expected
+
+
+@pytest.mark.parametrize(
+    ("phrase", "anchors"),
+    [
+        ("rate limit exceeded", {"exceeded"}),
+        ("(key|token) (has|) expired", {"expired"}),
+        ("(slow down|throttled)", {"slow", "throttled"}),
+        ("(slow down|)", set()),
+        ("throttl*", set()),
+    ],
+)
+def test_anchors_are_words_that_a_match_must_have(phrase: str, anchors: set[str]) -> None:
+    assert compile_phrase(phrase).anchors == anchors
+
+
+@given(st.text(max_size=200))
+def test_any_text_becomes_lower_case_words_one_space_apart(text: str) -> None:
+    row = words(text)
+    assert row == row.lower()
+    assert "  " not in row
+    assert row == row.strip()
+
+
+def test_a_hostile_text_takes_no_longer_than_its_length_allows() -> None:
+    phrase = compile_phrase("a ... (a|a a) ... (a b|a c) ... end")
+    short, long = (" a" * n + " " for n in (2_000, 20_000))
+    phrase.found_in(short)
+    started = time.perf_counter()
+    phrase.found_in(short)
+    of_short = time.perf_counter() - started
+    started = time.perf_counter()
+    phrase.found_in(long)
+    of_long = time.perf_counter() - started
+    assert of_long < 60 * of_short + 0.05  # ten times the text; a quadratic search would take a hundred times as long
