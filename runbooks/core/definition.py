@@ -67,8 +67,8 @@ def definition_hash(workflow: Workflow) -> str:
     Layout is not in the model, and the order of nodes and edges is the editor's own affair: neither moves the hash.
     """
     content = workflow.model_dump(exclude=IDENTITY)
-    content["nodes"].sort(key=lambda node: node["key"])
-    content["edges"].sort(key=lambda edge: json.dumps(edge, sort_keys=True))
+    content["nodes"] = sorted(content["nodes"], key=lambda node: str(node["key"]))
+    content["edges"] = sorted(content["edges"], key=lambda edge: json.dumps(edge, sort_keys=True))
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

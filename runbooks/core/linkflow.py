@@ -20,8 +20,9 @@ UNKNOWN_TYPE = "unknown"
 ERROR_HANDLES = frozenset({"error", "on_error", "onerror", "failure", "failed", "catch"})
 # What the editor keeps in `data` beside the settings of the node.
 COSMETIC = frozenset(
-    "config label name type position positionAbsolute width height selected dragging style className icon color "
-    "status description disabled settings retry error_handling errorHandling credential credentials".split()
+    {"config", "label", "name", "type", "position", "positionAbsolute", "width", "height", "selected", "dragging"}
+    | {"style", "className", "icon", "color", "status", "description", "disabled", "settings", "retry"}
+    | {"error_handling", "errorHandling", "credential", "credentials"}
 )
 TRIGGERS = {"manual": "manual", "webhook": "webhook", "schedule": "schedule", "cron": "schedule", "event": "event"}
 
