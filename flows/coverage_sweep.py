@@ -67,4 +67,5 @@ def coverage_sweep(
         logger.warning("workflow %s got no runbook: %s", failed.workflow_id, failed.reason)
     if report.failed and not report.generated and not report.unchanged:
         raise SweepFailed(report)
-    return Completed(message=report.headline, data=report)
+    name = "CompletedWithFailures" if report.failed else "Completed"
+    return Completed(name=name, message=report.headline, data=report)

@@ -80,3 +80,17 @@ def insert_workflow(
             RETURNING id::text
         """
         return str(connection.execute(text(query), values).scalar_one())
+
+
+def insert_workspace(url: URL, *, slug: str, settings: Any = None) -> str:
+    """Put a workspace with an owner into a standalone database; returns its id."""
+    query = """
+        WITH owner AS (
+            INSERT INTO users (name, email) VALUES ('Ada Moreau', :slug || '@example.com') RETURNING id
+        )
+        INSERT INTO workspaces (name, slug, owner_id, settings)
+        SELECT initcap(:slug), :slug, id, CAST(:settings AS json) FROM owner RETURNING id::text
+    """
+    with connected(url) as connection:
+        values = {"slug": slug, "settings": json.dumps(settings) if settings is not None else None}
+        return str(connection.execute(text(query), values).scalar_one())

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.engine import Engine
 
+from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 from runbooks.adapters.schema import upgrade
 
 
@@ -47,7 +47,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> URL:
         return make_url(given).set(drivername="postgresql+psycopg")
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     server.start()
-    return make_url(server.url("postgres"))
+    return make_url(server.url("postgres")).set(drivername="postgresql+psycopg")
 
 
 @pytest.fixture
