@@ -15,11 +15,8 @@ def run_classify(*, explain: bool) -> int:
     for number, line in enumerate(sys.stdin, start=1):
         if not line.strip():
             continue
-        try:
-            given = json.loads(line)
-            if not isinstance(given, dict):
-                raise TypeError
-        except (ValueError, TypeError, RecursionError):
+        given = _parsed(line)
+        if given is None:
             print(f"runbooks: line {number} is no JSON object", file=sys.stderr)
             bad += 1
             continue
@@ -27,6 +24,14 @@ def run_classify(*, explain: bool) -> int:
         answer = {"id": given.get("id"), "failure_class": found.failure_class.value}
         print(json.dumps({**answer, "rule": found.rule} if explain else answer))
     return 1 if bad else 0
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return given if isinstance(given, dict) else None
 
 
 def _facts(given: dict[str, Any]) -> ErrorFacts:

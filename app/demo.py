@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 from rich.table import Table
+from runbooks.core.markdown import to_markdown
+from runbooks.demo.load import load_demo
 from sqlalchemy import Connection
 
 from app.console import results, say
@@ -14,9 +16,7 @@ from runbooks.adapters.schema import upgrade
 from runbooks.adapters.store import read_runbook
 from runbooks.bootstrap import open_database
 from runbooks.core.coverage_text import coverage_markdown
-from runbooks.core.markdown import to_markdown
 from runbooks.core.report import SweepReport
-from runbooks.demo.load import load_demo
 from runbooks.errors import SettingsError
 from runbooks.settings import load_settings
 
@@ -54,7 +54,8 @@ def _show(report: SweepReport, connection: Connection, database: Database) -> No
 
 
 def _show_risks(risks: list[RiskyIntegration]) -> None:
-    table = Table("integration", "node", "workflow", "failed", "of", "rate", "likeliest failure", title="Riskiest integrations")
+    columns = ("integration", "node", "workflow", "failed", "of", "rate", "likeliest failure")
+    table = Table(*columns, title="Riskiest integrations")
     for risk in risks:
         rate = f"{risk.failure_rate:.1%}"
         table.add_row(

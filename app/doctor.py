@@ -70,7 +70,7 @@ def check_llm(settings: Settings) -> Finding:
     if not settings.llm_configured:
         return (
             "off",
-            "not configured, runbooks come from the catalogue; set RUNBOOKS_MODEL and OPENAI_API_KEY or OPENAI_BASE_URL",
+            "not configured, the catalogue writes; set RUNBOOKS_MODEL and OPENAI_API_KEY or OPENAI_BASE_URL",
         )
     try:
         mode = asyncio.run(open_llm(settings).probe())

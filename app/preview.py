@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runbooks.core.markdown import to_markdown
+
 from app.console import say
 from app.coverage import show_markdown
 from runbooks.adapters.generation import Writers, write_unstored
@@ -14,7 +16,6 @@ from runbooks.bootstrap import open_writers
 from runbooks.core.batch import initial_facts
 from runbooks.core.definition import parse_definition
 from runbooks.core.facts import Facts
-from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
 from runbooks.errors import DefinitionError, SettingsError
 from runbooks.settings import WriterChoice, load_settings
