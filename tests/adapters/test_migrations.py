@@ -83,11 +83,12 @@ def add_proactive(url: URL, workflow_id: str, *, title: str = "Runbook") -> None
             WITH stored AS (
                 INSERT INTO execution_runbooks ({made} workspace_id, workflow_id, type, severity, title, summary, steps,
                                                 status)
-                SELECT {made and "gen_random_uuid(), "} workspace_id, id, 'proactive', 'high', :title, '', '[]', 'resolved'
+                SELECT {made and "gen_random_uuid(), "} workspace_id, id, 'proactive', 'high', :title, '', '[]',
+                       'resolved'
                 FROM workflows WHERE id::text = :workflow_id RETURNING id, workflow_id
             )
-            INSERT INTO runbook_generations (workflow_id, runbook_id, fingerprint, definition_hash, source_digest, writer,
-                                             writer_signature, generated_at)
+            INSERT INTO runbook_generations (workflow_id, runbook_id, fingerprint, definition_hash, source_digest,
+                                             writer, writer_signature, generated_at)
             SELECT workflow_id, id, 'f', 'd', 's', 'catalogue', 'w', now() FROM stored
         """
         assert connection.execute(text(query), {"workflow_id": workflow_id, "title": title}).rowcount == 1
@@ -179,7 +180,8 @@ def test_newer_host_also_gets_the_link_to_the_workflow(newer_host: URL) -> None:
 
 
 def test_existing_rows_become_reactive_and_keep_everything_else(host: URL) -> None:
-    query = "SELECT array_agg(to_jsonb(r) - '{workflow_id,type,ai_generated,sections}'::text[] ORDER BY id) FROM execution_runbooks r"
+    columns = "to_jsonb(r) - '{workflow_id,type,ai_generated,sections}'::text[]"
+    query = f"SELECT array_agg({columns} ORDER BY id) FROM execution_runbooks r"
     before = scalar(host, query)
     assert before
     upgrade(host)
@@ -248,7 +250,7 @@ def test_downgrade_that_cannot_finish_changes_nothing(any_database: URL) -> None
     upgrade(any_database)
     run_sql(any_database, "CREATE VIEW useful AS SELECT runbook_id FROM runbook_ratings WHERE rating = 'useful'")
     before = everything_of(any_database)
-    with pytest.raises(DatabaseError, match="nothing was changed.*view useful depends on table runbook_ratings"):
+    with pytest.raises(DatabaseError, match=r"nothing was changed.*view useful depends on table runbook_ratings"):
         downgrade(any_database)
     assert everything_of(any_database) == before
 
