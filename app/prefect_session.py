@@ -40,7 +40,9 @@ def prefect_session(settings: Settings) -> Iterator[None]:
     quiet_prefect()
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings, temporary_settings
 
-    if server_is_configured() or get_current_settings().server.database.connection_url is not None:
+    # Prefect fills in its SQLite default, so whether there is a value says nothing; who set it does.
+    chosen = get_current_settings().server.database.model_fields_set & {"connection_url", "host"}
+    if server_is_configured() or chosen:
         yield
         return
     say("Starting Prefect's own server for this run, 10 to 20 s; set PREFECT_API_URL to use one that runs already …")
