@@ -1,0 +1,161 @@
+"""The rulings: hard cases whose remedy decides, whatever the wording or the status says."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import prompts
+from runbooks.adapters.catalogue_files import load_classifier
+from runbooks.core.classifier import NO_RULE, ErrorFacts
+from runbooks.core.failure_classes import FailureClass
+
+RULES = Path(prompts.__file__).parent / "failure_rules.yaml"
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    # what the platform's engine writes
+    ("server_error", {"message": "server error: status 503"}),
+    ("network", {"message": 'HTTP request failed: Get "https://api.x.io": dial tcp: lookup api.x.io: no such host'}),
+    ("timeout", {"message": "context deadline exceeded"}),
+    ("timeout", {"error_code": "HTTP_TIMEOUT"}),
+    ("auth_failed", {"message": "Slack error: invalid_auth"}),
+    ("rate_limited", {"message": "rate limited by Discord"}),
+    ("auth_failed", {"message": "failed to send email: 535 5.7.8 Authentication credentials invalid"}),
+    ("payload_too_large", {"error_code": "HTTP_RESPONSE_TOO_LARGE"}),
+    # what n8n writes
+    ("rate_limited", {"message": "The service is receiving too many requests from you"}),
+    ("auth_failed", {"message": "Authorization failed - please check your credentials"}),
+    ("invalid_request", {"message": "Bad request - please check your parameters"}),
+    ("not_found", {"message": "The resource you are requesting could not be found"}),
+    ("network", {"message": "getaddrinfo ENOTFOUND api.example.com"}),
+    ("network", {"message": "connect ECONNREFUSED 10.0.0.5:5432"}),
+    ("timeout", {"message": "connect ETIMEDOUT 10.0.0.5:443"}),
+    ("tls", {"message": "Hostname/IP does not match certificate's altnames: ERR_TLS_CERT_ALTNAME_INVALID"}),
+    # a wrapper's headline gives way to the detail
+    (
+        "quota_or_billing",
+        {
+            "message": "The service is receiving too many requests from you: You exceeded your current quota, "
+            "please check your plan and billing details",
+            "status_code": 429,
+        },
+    ),
+    ("rate_limited", {"message": "Quota exceeded for quota metric 'Read requests per minute per user'"}),
+    ("quota_or_billing", {"service": "openai", "status_code": 429, "error_code": "insufficient_quota"}),
+    # Google says 403 for several things
+    ("rate_limited", {"service": "google", "status_code": 403, "error_code": "rateLimitExceeded"}),
+    ("rate_limited", {"service": "google", "status_code": 403, "error_code": "userRateLimitExceeded"}),
+    ("permission_denied", {"service": "google", "status_code": 403, "error_code": "accessNotConfigured"}),
+    # a customer's declined card is a working service's business answer
+    ("invalid_request", {"service": "stripe", "status_code": 402, "error_code": "card_declined"}),
+    ("quota_or_billing", {"status_code": 402}),
+    # tokens and scopes, whatever the status
+    ("auth_failed", {"status_code": 403, "message": "The access token expired"}),
+    ("auth_failed", {"status_code": 400, "error_code": "invalid_grant"}),
+    ("permission_denied", {"status_code": 401, "message": "missing_scope"}),
+    ("not_found", {"service": "github", "status_code": 404, "message": "Not Found"}),
+    # Slack
+    ("permission_denied", {"service": "slack", "error_code": "not_in_channel"}),
+    ("not_found", {"service": "slack", "error_code": "channel_not_found"}),
+    ("conflict", {"service": "slack", "error_code": "is_archived"}),
+    # PostgreSQL
+    ("auth_failed", {"service": "postgres", "error_code": "28P01"}),
+    ("permission_denied", {"message": 'no pg_hba.conf entry for host "10.0.0.9", user "app"', "error_code": "28000"}),
+    ("permission_denied", {"service": "postgres", "error_code": "42501"}),
+    ("invalid_request", {"service": "postgres", "error_code": "42703"}),
+    ("not_found", {"service": "postgres", "error_code": "42P01"}),
+    ("not_found", {"service": "postgres", "error_code": "3D000"}),
+    ("conflict", {"service": "postgres", "error_code": "23505"}),
+    ("conflict", {"service": "postgres", "error_code": "40001"}),
+    ("invalid_request", {"service": "postgres", "error_code": "23502"}),
+    ("resource_exhausted", {"service": "postgres", "error_code": "40P01"}),
+    ("resource_exhausted", {"service": "postgres", "error_code": "53300"}),
+    ("timeout", {"service": "postgres", "error_code": "57014"}),
+    ("server_error", {"service": "postgres", "error_code": "57P01"}),
+    # mail
+    ("permission_denied", {"service": "smtp", "message": "550 5.7.1 Relaying denied"}),
+    ("not_found", {"service": "smtp", "message": "550 5.1.1 No such user here"}),
+    ("payload_too_large", {"service": "smtp", "message": "552 5.3.4 Message size exceeds fixed limit"}),
+    # the other side hung up
+    ("network", {"message": "read ECONNRESET"}),
+    ("network", {"message": "Connection terminated unexpectedly"}),
+    ("network", {"message": "socket hang up"}),
+    # status alone
+    ("timeout", {"status_code": 504}),
+    ("timeout", {"status": "timeout"}),
+    ("invalid_request", {"status_code": 422}),
+    ("conflict", {"status_code": 409}),
+    ("payload_too_large", {"status_code": 413}),
+    ("server_error", {"status_code": 529}),
+    # parsing
+    ("unexpected_response", {"message": "Unexpected token < in JSON at position 0"}),
+    # our own side
+    ("configuration", {"message": "Credentials not found"}),
+    ("configuration", {"message": "Invalid URL: htp//example"}),
+    # no guess
+    ("unknown", {"message": "Something went wrong"}),
+    ("unknown", {"message": ""}),
+    ("unknown", {}),
+]
+
+
+@pytest.mark.parametrize(("expected", "error"), CASES, ids=[f"{c}-{n}" for n, (c, _) in enumerate(CASES)])
+def test_ruling(expected: str, error: dict[str, Any]) -> None:
+    found = load_classifier().explain(ErrorFacts(**error))
+    assert found.failure_class == expected, f"{found.rule} decided"
+
+
+def test_every_rule_names_its_source_and_has_an_id_of_its_own() -> None:
+    rules = yaml.safe_load(RULES.read_text())["rules"]
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    assert all(rule["source"].strip() for rule in rules)
+    assert len(rules) == len(load_classifier().rules)
+
+
+def test_every_class_has_a_rule_that_can_choose_it() -> None:
+    chosen = {rule.failure_class for rule in load_classifier().rules}
+    assert chosen >= set(FailureClass) - {FailureClass.UNKNOWN}
+
+
+@given(
+    st.builds(
+        ErrorFacts,
+        service=st.none() | st.text(max_size=30),
+        status=st.none() | st.text(max_size=30),
+        status_code=st.none() | st.integers(),
+        error_code=st.none() | st.text(max_size=50),
+        message=st.none() | st.text(max_size=500),
+    )
+)
+def test_any_error_has_one_class_and_the_same_each_time(error: ErrorFacts) -> None:
+    classifier = load_classifier()
+    first = classifier.explain(error)
+    assert first == classifier.explain(error)
+    assert (first.rule == NO_RULE) == (first.failure_class is FailureClass.UNKNOWN)
+
+
+def test_hostile_messages_cost_no_more_than_ordinary_ones_of_their_length() -> None:
+    classifier = load_classifier()
+    words = sorted({word for rule in classifier.rules for phrase in rule.phrases for word in phrase.anchors})
+    repeated = [f"{word} " * 400 for word in words[:200]] + [" ".join(words) * 5, "a" * 100_000, "{[(" * 10_000]
+    ordinary = "The request could not be completed because the upstream service returned an error. " * 24
+    started = time.perf_counter()
+    for _ in range(50):
+        classifier.classify(ErrorFacts(message=ordinary))
+    usual = (time.perf_counter() - started) / 50
+    for message in repeated:
+        started = time.perf_counter()
+        classifier.classify(ErrorFacts(message=message))
+        assert time.perf_counter() - started < 100 * usual + 0.1, message[:40]
+
+
+def test_sources_hold_no_address_that_cannot_be_read() -> None:
+    rules = yaml.safe_load(RULES.read_text())["rules"]
+    addresses = [rule["source"] for rule in rules if rule["source"].startswith("http")]
+    assert addresses
+    assert all(re.fullmatch(r"https://\S+", address) for address in addresses)
