@@ -1,0 +1,307 @@
+"""The failure catalogue: what goes wrong at a service, how it looks, what to do.
+
+Text of a service lies over that of its kind, and that over the kind it extends; a scenario takes over from below what
+it does not say itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from runbooks.core.catalogue_source import CatalogueFile, ScenarioSource, StepSource
+from runbooks.core.conditions import INTEGRATION_CONDITIONS, WORKFLOW_CONDITIONS, When, parse_when
+from runbooks.core.failure_classes import FailureClass, Severity
+from runbooks.core.integration import IntegrationKind
+from runbooks.core.templates import Template, compile_template
+from runbooks.core.terms import INTEGRATION_PLACEHOLDERS, TERMS, WORKFLOW_PLACEHOLDERS
+
+PARTS = ("symptoms", "diagnosis", "remediation", "verification", "prevention")
+REQUIRED = ("title", "severity", "prior", *PARTS, "handover")
+WORKFLOW_FILE = "workflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One sentence of a scenario."""
+
+    text: Template
+    when: When
+    undo: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One way to fail, with all texts that it may need."""
+
+    id: str
+    """File and key: `stripe.auth_failed`. Stable, so that a runbook's scenario can be traced and rated."""
+    failure_class: FailureClass
+    title: str
+    severity: Severity
+    prior: int
+    """How likely without any history, against the other scenarios of the same integration."""
+    when: When
+    node_fails: bool
+    own: bool
+    """Written for this very service, not only for its kind."""
+    symptoms: tuple[Step, ...]
+    diagnosis: tuple[Step, ...]
+    remediation: tuple[Step, ...]
+    verification: tuple[Step, ...]
+    prevention: tuple[Step, ...]
+    handover: Template
+    docs: str | None = None
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of one service, all files laid over each other."""
+
+    scenarios: tuple[Scenario, ...]
+    standard: frozenset[FailureClass]
+    terms: Mapping[str, Template]
+    """What the service calls things: `console`, `status_page`, …"""
+
+
+class FileRejected(ValueError):
+    """A file's content does not hold; `where` is the path inside the document."""
+
+    def __init__(self, file: str, where: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.file = file
+        self.where = where
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A scenario on its way up: the fields so far, and the file that spoke last."""
+
+    fields: Mapping[str, Any]
+    file: str
+    own: bool
+
+
+@dataclass
+class Catalogue:
+    """All files. Look-ups are resolved once each; raise FileRejected for files that do not fit together."""
+
+    files: Mapping[str, CatalogueFile]
+    """By name without ending, which is the first part of the ids of its scenarios."""
+    version: str
+    """Short hash of the content of all files."""
+    _known: dict[tuple[str | None, IntegrationKind | None], Knowledge] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._by_kind: dict[IntegrationKind, str] = {}
+        self._by_service: dict[str, str] = {}
+        for name, file in self.files.items():
+            check_texts(name, file)
+            if file.kind and not file.services:
+                self._claim(self._by_kind, file.kind, name, ("kind",))
+            for position, service in enumerate(file.services):
+                self._claim(self._by_service, service, name, ("services", position))
+        self._check_structure()
+
+    def _claim(self, owners: dict[Any, str], key: str, name: str, where: tuple[str | int, ...]) -> None:
+        if key in owners:
+            raise FileRejected(name, where, f"{str(key)!r} has a file already, {owners[key]}.yaml")
+        owners[key] = name
+
+    def _check_structure(self) -> None:
+        if not self.files.get(WORKFLOW_FILE) or not self.files[WORKFLOW_FILE].workflow:
+            raise FileRejected(WORKFLOW_FILE, (), "the scenarios of workflows as such are missing (`workflow: true`)")
+        missing = [kind for kind in IntegrationKind if kind not in self._by_kind]
+        if missing:
+            raise FileRejected(missing[0].value, (), f"there is no file for the kind {missing[0].value}")
+        for name, file in self.files.items():
+            if file.extends and self.files[self._by_kind[file.extends]].extends:
+                raise FileRejected(name, ("extends",), f"{file.extends} extends a kind itself; extend that one")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Every service that has a file."""
+        return tuple(self._by_service)
+
+    def kind_of(self, service_id: str) -> IntegrationKind | None:
+        """The kind that a service's file names, if it names one."""
+        name = self._by_service.get(service_id)
+        return self.files[name].kind if name else None
+
+    def knowledge(self, service_id: str, kind: IntegrationKind) -> Knowledge:
+        """What is known of a service; of its kind when the service has no file."""
+        key = (self._file_of(service_id, kind), kind)
+        if key not in self._known:
+            self._known[key] = self._resolve(*self._chain(*key))
+        return self._known[key]
+
+    @property
+    def workflow(self) -> Knowledge:
+        """What goes wrong inside any workflow."""
+        if (None, None) not in self._known:
+            self._known[None, None] = self._resolve(WORKFLOW_FILE)
+        return self._known[None, None]
+
+    def check_complete(self) -> None:
+        """Resolve everything once; raise FileRejected for a scenario that stays without a part."""
+        _ = self.workflow
+        for kind in IntegrationKind:
+            self.knowledge("", kind)
+        for service in self.services:
+            self._check_service(service)
+
+    def _check_service(self, service: str) -> None:
+        name = self._by_service[service]
+        kind = self.files[name].kind
+        found: set[str] = set()
+        for one in [kind] if kind else IntegrationKind:
+            found |= {scenario.id for scenario in self.knowledge(service, one).scenarios}
+        for position, scenario in enumerate(self.files[name].scenarios):
+            if f"{name}.{scenario.key}" not in found:
+                raise FileRejected(
+                    name, ("scenarios", position), f"scenario {scenario.key} is incomplete over every kind of service"
+                )
+
+    def _file_of(self, service_id: str, kind: IntegrationKind) -> str | None:
+        """The service's file; that of the family for a member without one (`google_forms` → `google`)."""
+        if service_id in self._by_service:
+            return self._by_service[service_id]
+        family = service_id
+        while "_" in family:
+            family = family.rpartition("_")[0]
+            name = self._by_service.get(family)
+            if name and self.files[name].kind in (None, kind):
+                return name
+        return None
+
+    def _chain(self, service_file: str | None, kind: IntegrationKind) -> list[str]:
+        name = self._by_kind[kind]
+        extends = self.files[name].extends
+        base = [self._by_kind[extends]] if extends else []
+        return [*base, name, *([service_file] if service_file else [])]
+
+    def _resolve(self, *names: str) -> Knowledge:
+        layers: dict[str, _Layer] = {}
+        terms: dict[str, str] = {}
+        standard: set[FailureClass] = set()
+        for name in names:
+            file = self.files[name]
+            standard.update(file.standard)
+            terms.update(file.terms)
+            self._lay_over(layers, name, file)
+        last = self.files[names[-1]]
+        foreign = bool(last.services) and last.kind is not self.files[names[-2]].kind
+        scenarios = []
+        for key, layer in layers.items():
+            lacks = [part for part in REQUIRED if layer.fields.get(part) is None]
+            if not lacks:
+                scenarios.append(_compile_scenario(key, layer, last))
+            elif not foreign:
+                # A service's file is written over its own kind, or over several; over another it hangs in the air.
+                raise FileRejected(
+                    layer.file, ("scenarios",), f"scenario {key} has no {', '.join(lacks)}, and nothing to take it from"
+                )
+        known = INTEGRATION_PLACEHOLDERS - TERMS
+        return Knowledge(
+            scenarios=tuple(scenarios),
+            standard=frozenset(standard),
+            terms={name: compile_template(text, known) for name, text in terms.items()},
+        )
+
+    def _lay_over(self, layers: dict[str, _Layer], name: str, file: CatalogueFile) -> None:
+        for key, prior in file.priors.items():
+            if key in layers:
+                layers[key] = replace(layers[key], fields={**layers[key].fields, "prior": prior})
+            elif not any(scenario.key == key for scenario in file.scenarios):
+                raise FileRejected(name, ("priors", key), f"there is no scenario {key!r} to give a prior to")
+        for position, scenario in enumerate(file.scenarios):
+            below = layers.get(scenario.key)
+            if below and below.fields["failure_class"] is not scenario.failure_class:
+                raise FileRejected(
+                    name, ("scenarios", position), f"scenario {scenario.key} has another class in {below.file}.yaml"
+                )
+            said = {field: getattr(scenario, field) for field in scenario.model_fields_set}
+            given: dict[str, Any] = {"docs": file.docs} if file.docs else {}
+            if scenario.key in file.priors:
+                given["prior"] = file.priors[scenario.key]
+            fields = {**(below.fields if below else {}), **given, **said}
+            layers[scenario.key] = _Layer(fields, name, own=bool(file.services))
+
+
+def _compile_scenario(key: str, layer: _Layer, last: CatalogueFile) -> Scenario:
+    """Compile a scenario whose every part is there; its texts were checked when their file was."""
+    fields = layer.fields
+    conditions, placeholders = _vocabulary(last)
+    parts = {part: _compile_steps(fields[part], conditions, placeholders) for part in PARTS}
+    return Scenario(
+        id=f"{layer.file}.{key}",
+        failure_class=fields["failure_class"],
+        title=fields["title"],
+        severity=fields["severity"],
+        prior=fields["prior"],
+        when=parse_when(fields.get("when") or (), conditions),
+        node_fails=fields.get("node_fails") is not False,
+        own=layer.own,
+        handover=compile_template(fields["handover"], placeholders),
+        docs=fields.get("docs") or last.docs,
+        **parts,
+    )
+
+
+def _compile_steps(steps: Sequence[StepSource], conditions: frozenset[str], known: frozenset[str]) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            compile_template(step.text, known),
+            parse_when(step.when, conditions),
+            compile_template(step.undo, known) if step.undo else None,
+        )
+        for step in steps
+    )
+
+
+def _vocabulary(file: CatalogueFile) -> tuple[frozenset[str], frozenset[str]]:
+    if file.workflow:
+        return WORKFLOW_CONDITIONS, WORKFLOW_PLACEHOLDERS
+    return INTEGRATION_CONDITIONS, INTEGRATION_PLACEHOLDERS
+
+
+def check_texts(name: str, file: CatalogueFile) -> None:
+    """Raise FileRejected for a condition, placeholder or term that nobody knows, or a key that stands twice."""
+    conditions, placeholders = _vocabulary(file)
+    for term, text in file.terms.items():
+        if term not in TERMS:
+            raise FileRejected(name, ("terms", term), f"{term!r} is no term; known are {', '.join(sorted(TERMS))}")
+        _checked(name, ("terms", term), compile_template, text, INTEGRATION_PLACEHOLDERS - TERMS)
+    seen: set[str] = set()
+    for position, scenario in enumerate(file.scenarios):
+        where = ("scenarios", position)
+        if scenario.key in seen:
+            raise FileRejected(name, where, f"scenario {scenario.key} stands twice; give the second one an `id`")
+        seen.add(scenario.key)
+        _checked(name, (*where, "when"), parse_when, scenario.when or (), conditions)
+        _check_scenario(name, where, scenario, conditions, placeholders)
+
+
+def _check_scenario(
+    name: str, where: tuple[str | int, ...], scenario: ScenarioSource, conditions: Any, placeholders: Any
+) -> None:
+    if scenario.title:
+        _checked(name, (*where, "title"), compile_template, scenario.title, frozenset())
+    if scenario.handover:
+        _checked(name, (*where, "handover"), compile_template, scenario.handover, placeholders)
+    for part in PARTS:
+        for number, step in enumerate(getattr(scenario, part) or ()):
+            here = (*where, part, number)
+            _checked(name, here, compile_template, step.text, placeholders)
+            _checked(name, here, parse_when, step.when, conditions)
+            if step.undo:
+                _checked(name, (*here, "undo"), compile_template, step.undo, placeholders)
+                if part != "remediation":
+                    raise FileRejected(name, here, "only a step of the remediation has an `undo`")
+
+
+def _checked(name: str, where: tuple[str | int, ...], read: Any, *arguments: Any) -> None:
+    try:
+        read(*arguments)
+    except ValueError as error:
+        raise FileRejected(name, where, str(error)) from None

@@ -1,0 +1,163 @@
+"""Conditions that the catalogue's texts depend on: `when: [read, not retries_on]`."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+
+from runbooks.core.integration import Authentication, Integration, IntegrationKind
+from runbooks.core.node_roles import Role, WorkflowShape
+from runbooks.core.workflow import Dialect, Workflow
+
+INTEGRATION_CONDITIONS = frozenset(
+    {
+        "linkflow",
+        "n8n",
+        "read",
+        "write",
+        "auth",
+        "credential",
+        "inline_secret",
+        "oauth2",
+        "signature",
+        "upstream",
+        "downstream",
+        "retries_on",
+        "continue_on_error",
+        "timeout_known",
+        "inbound",
+        "outbound",
+        "host_known",
+        "http_host",
+        "public_host",
+        "private_host",
+    }
+)
+WORKFLOW_CONDITIONS = frozenset(
+    {
+        "linkflow",
+        "n8n",
+        "webhook_triggered",
+        "scheduled",
+        "event_triggered",
+        "has_steps",
+        "has_approval",
+        "has_wait",
+        "has_loop",
+        "has_code",
+        "has_subworkflow",
+        "has_condition",
+    }
+)
+
+OWN_PROTOCOL = frozenset(
+    {
+        IntegrationKind.DATABASE,
+        IntegrationKind.QUEUE,
+        IntegrationKind.FILE_TRANSFER,
+        IntegrationKind.REMOTE_SHELL,
+        IntegrationKind.EMAIL,
+    }
+)
+"""Kinds whose host does not answer HTTP, or not for sure."""
+
+# A host goes into commands that people paste into a shell, so nothing else than a host may pass for one.
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_PRIVATE_ENDINGS = (".local", ".internal", ".lan", ".localhost", ".svc", ".intranet", ".corp", ".home.arpa")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """All of `needs` and none of `forbids` must be true."""
+
+    needs: frozenset[str] = frozenset()
+    forbids: frozenset[str] = frozenset()
+
+    def holds(self, true: Set[str]) -> bool:
+        """Tell whether the true conditions satisfy it."""
+        return self.needs <= true and self.forbids.isdisjoint(true)
+
+
+ALWAYS = When()
+
+
+def parse_when(words: Iterable[str], known: Set[str]) -> When:
+    """Read `credential` and `not oauth2`; raise ValueError for a condition that is not known."""
+    needs: set[str] = set()
+    forbids: set[str] = set()
+    for word in words:
+        name = word.removeprefix("not ").strip()
+        if name not in known:
+            raise ValueError(f"{name!r} is no condition; known are {', '.join(sorted(known))}")
+        (forbids if word.startswith("not ") else needs).add(name)
+    if needs & forbids:
+        raise ValueError(f"{', '.join(sorted(needs & forbids))} can never be true and false at once")
+    return When(frozenset(needs), frozenset(forbids)) if needs or forbids else ALWAYS
+
+
+def integration_conditions(integration: Integration, dialect: Dialect) -> frozenset[str]:
+    """What is true of an integration."""
+    host = shell_host(integration)
+    inbound = integration.direction == "inbound"
+    # A call of unknown effect is treated as one that changes something: the careful advice is right for both.
+    read = integration.access == "read"
+    private = is_private(host or integration.host or "")
+    facts = {
+        dialect.value: True,
+        "read": read,
+        "write": not read,
+        "auth": authenticates(integration),
+        "credential": bool(integration.credential),
+        "inline_secret": integration.inline_secret and not integration.credential,
+        "oauth2": integration.authentication is Authentication.OAUTH2,
+        "signature": integration.authentication is Authentication.SIGNATURE,
+        "upstream": bool(integration.upstream) and not inbound,
+        "downstream": bool(integration.downstream),
+        "retries_on": integration.max_attempts > 1,
+        "continue_on_error": integration.continue_on_error,
+        "timeout_known": integration.timeout_s is not None,
+        "inbound": inbound,
+        "outbound": not inbound,
+        "host_known": host is not None,
+        "http_host": host is not None and integration.kind not in OWN_PROTOCOL,
+        "public_host": not private,
+        "private_host": private,
+    }
+    return frozenset(name for name, true in facts.items() if true)
+
+
+def authenticates(integration: Integration) -> bool:
+    """Whether the call proves who it is, or may: only a definition that says `none` says no."""
+    if integration.credential or integration.inline_secret:
+        return True
+    return integration.authentication is not Authentication.NONE
+
+
+def shell_host(integration: Integration) -> str | None:
+    """The host when it is known and safe to show inside a command."""
+    host = integration.host or ""
+    return host if _HOST.fullmatch(host) else None
+
+
+def is_private(host: str) -> bool:
+    """Whether a host can only be reached from our own network."""
+    if not host:
+        return False
+    try:
+        return not ipaddress.ip_address(host.strip("[]")).is_global
+    except ValueError:
+        name = host.lower().rstrip(".")
+        return "." not in name or name.endswith(_PRIVATE_ENDINGS)
+
+
+def workflow_conditions(workflow: Workflow, shape: WorkflowShape) -> frozenset[str]:
+    """What is true of a workflow as a whole."""
+    facts = {
+        workflow.dialect.value: True,
+        "webhook_triggered": shape.trigger_type == "webhook",
+        "scheduled": shape.trigger_type == "schedule",
+        "event_triggered": shape.trigger_type == "event",
+        "has_steps": shape.has_steps,
+        **{f"has_{role.value}": bool(shape.by_role[role]) for role in Role if role is not Role.TRIGGER},
+    }
+    return frozenset(name for name, true in facts.items() if true)

@@ -1,0 +1,213 @@
+"""A runbook as a Markdown page: where to look first, then per node what to do.
+
+Names and messages in it are other people's text, so everything but our own `code` is escaped.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from runbooks.core.failure_classes import Severity
+from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection
+
+CONTENTS_FROM = 6
+"""With fewer scenarios the page needs no contents."""
+
+_CODE = re.compile(r"`[^`]+`")
+_SPECIAL = re.compile(
+    r"[\\`*\[<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=~)|&(?=#?[A-Za-z0-9]+;)|(?<=:)/(?=/)|(?<=www)\."
+)
+_LEADING = re.compile(r"^(?:[-+#>=|]|\d+(?=[.)](?:\s|$)))")
+_URL = re.compile(r"https://[^\s<>()\[\]\"'`|\\]+")
+
+
+def to_markdown(runbook: Runbook) -> str:
+    """The whole runbook on one page, the riskiest integration and the likeliest scenario first."""
+    sections = by_risk(runbook.sections)
+    lines = [*_head(runbook), *_glance(sections), *_contents(sections, runbook.general)]
+    for number, section in enumerate(sections, start=1):
+        lines += _section(section, number)
+    lines += _general(runbook.general, len(sections) + 1)
+    lines += [*_matrix(runbook), *_footer(runbook)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def by_risk(sections: Sequence[RunbookSection]) -> list[RunbookSection]:
+    """Worst first; of equal ones those with failures on record, then as in the workflow."""
+    return sorted(sections, key=lambda section: (-section.severity.rank, not _was_seen_failing(section)))
+
+
+def escape(text: str) -> str:
+    """One line of Markdown that shows the text as it is; `code` of ours stays code."""
+    line = " ".join(text.split())
+    if "``" in line:
+        return _escape_plain(line)
+    escaped, end = "", 0
+    for code in _CODE.finditer(line):
+        escaped += _SPECIAL.sub(_escaped, line[end : code.start()]) + code[0]
+        end = code.end()
+    return _shield_start(escaped + _SPECIAL.sub(_escaped, line[end:]))
+
+
+def escape_cell(text: str) -> str:
+    """The same inside a table, where a bar would end the cell."""
+    return _escape_plain(" ".join(text.split())).replace("|", "\\|")
+
+
+def _escape_plain(line: str) -> str:
+    return _shield_start(_SPECIAL.sub(_escaped, line))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    found = match[0]
+    return {"<": "&lt;", "&": "&amp;"}.get(found, f"\\{found}")
+
+
+def _shield_start(line: str) -> str:
+    """Keep a line that starts like a list or a heading from becoming one."""
+    start = _LEADING.match(line)
+    if not start:
+        return line
+    return f"{start[0]}\\{line[start.end() :]}" if start[0][0].isdigit() else f"\\{line}"
+
+
+def _was_seen_failing(section: RunbookSection) -> bool:
+    return any(scenario.evidence for scenario in section.failure_scenarios)
+
+
+def _head(runbook: Runbook) -> list[str]:
+    owner = escape(runbook.owner) if runbook.owner else "**required** – the platform names nobody"
+    lines = [f"# {escape(runbook.title)}", "", escape(runbook.summary), ""]
+    lines.append(f"**Worst case:** {runbook.severity.value} · **Owner:** {owner}")
+    if runbook.notes:
+        lines += ["", *(f"> - {escape(note)}" for note in runbook.notes)]
+    return [*lines, ""]
+
+
+def _glance(sections: Sequence[RunbookSection]) -> list[str]:
+    if not sections:
+        return []
+    rows = [
+        f"| [{number}](#s{number}) | {section.severity.value} | {escape_cell(_name(section))} | "
+        f"{escape_cell(section.integration)} | {escape_cell(_first(section))} |"
+        for number, section in enumerate(sections, start=1)
+    ]
+    return [
+        "## At a glance",
+        "",
+        "| # | worst case | node | calls | look first at |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+        "Find the failed node on the Executions page, go to its section, and compare its error with the symptoms.",
+        "",
+    ]
+
+
+def _contents(sections: Sequence[RunbookSection], general: Sequence[FailureScenario]) -> list[str]:
+    scenarios = [(section.failure_scenarios, _name(section)) for section in sections]
+    if general:
+        scenarios.append((tuple(general), "The workflow as a whole"))
+    if sum(len(listed) for listed, _ in scenarios) < CONTENTS_FROM:
+        return []
+    lines = ["## Contents", ""]
+    for number, (listed, name) in enumerate(scenarios, start=1):
+        links = " · ".join(
+            f"[{escape_cell(scenario.scenario)}](#s{number}-{place})" for place, scenario in enumerate(listed, start=1)
+        )
+        lines.append(f"{number}. [{escape_cell(name)}](#s{number}): {links}")
+    return [*lines, ""]
+
+
+def _section(section: RunbookSection, number: int) -> list[str]:
+    lines = [f'<a id="s{number}"></a>', "", f"## {number}. {escape(_name(section))}: {escape(section.integration)}", ""]
+    lines += [f"{escape(_address(section))}", ""]
+    lines += [f"- **If it fails:** {escape(section.impact)}"] if section.impact else []
+    lines += [f"- **Run it again?** {escape(section.rerun)}"] if section.rerun else []
+    lines += [f"- **History:** {' '.join(escape(one) for one in section.history)}"] if section.history else []
+    lines.append("")
+    for place, scenario in enumerate(section.failure_scenarios, start=1):
+        lines += _scenario(scenario, f"{number}.{place}", f"s{number}-{place}")
+    return lines
+
+
+def _general(general: Sequence[FailureScenario], number: int) -> list[str]:
+    if not general:
+        return []
+    lines = [f'<a id="s{number}"></a>', "", f"## {number}. The workflow as a whole", ""]
+    for place, scenario in enumerate(general, start=1):
+        lines += _scenario(scenario, f"{number}.{place}", f"s{number}-{place}")
+    return lines
+
+
+def _scenario(scenario: FailureScenario, number: str, anchor: str) -> list[str]:
+    lines = [f'<a id="{anchor}"></a>', "", f"### {number} {escape(scenario.scenario)}", ""]
+    lines += [f"Severity **{scenario.severity.value}**"]
+    lines[-1] += f" · {' '.join(escape(one) for one in scenario.evidence)}" if scenario.evidence else ""
+    lines.append("")
+    lines += _list("Looks like", scenario.symptoms, numbered=False)
+    lines += _list("Diagnose", scenario.diagnosis, numbered=True)
+    lines += _list("Fix", scenario.remediation, numbered=True)
+    lines += _list("Verify", scenario.verification, numbered=False)
+    lines += _list("Prevent", scenario.prevention, numbered=False)
+    if scenario.escalation:
+        lines += [f"**Escalate:** {escape(scenario.escalation)}", ""]
+    if scenario.docs_url and _URL.fullmatch(scenario.docs_url):
+        lines += [f"Provider's page: <{scenario.docs_url}>", ""]
+    return lines
+
+
+def _list(title: str, items: Sequence[str], *, numbered: bool) -> list[str]:
+    if not items:
+        return []
+    if len(items) == 1:
+        return [f"**{title}:** {escape(items[0])}", ""]
+    return [f"**{title}:**", "", *_items(items, numbered=numbered), ""]
+
+
+def _items(items: Sequence[str], *, numbered: bool) -> Iterator[str]:
+    for place, item in enumerate(items, start=1):
+        yield f"{f'{place}.' if numbered else '-'} {escape(item)}"
+
+
+def _matrix(runbook: Runbook) -> list[str]:
+    rows = [
+        f"| {severity.value} | {escape_cell(runbook.escalation_matrix[severity.value])} |"
+        for severity in reversed(Severity)
+        if runbook.escalation_matrix.get(severity.value)
+    ]
+    return ["## Escalation", "", "| severity | whom to tell |", "|---|---|", *rows, ""]
+
+
+def _footer(runbook: Runbook) -> list[str]:
+    made = runbook.provenance
+    model = f"an AI ({made.model or 'model unknown'}) with " if runbook.ai_generated else ""
+    parts = [
+        f"Written by {model}the failure catalogue {made.catalogue_version}",
+        f"version {made.version} of the workflow" if made.version else "",
+        f"definition {made.definition_hash[:12]}" if made.definition_hash else "",
+        f"history of {made.window_days} days",
+        f"{made.generated_at:%Y-%m-%d %H:%M} UTC" if made.generated_at else "",
+    ]
+    return [
+        "---",
+        "",
+        f"{' · '.join(escape(part) for part in parts if part)}. Not reviewed by a person unless marked so.",
+    ]
+
+
+def _name(section: RunbookSection) -> str:
+    return section.node_label or section.node_key
+
+
+def _first(section: RunbookSection) -> str:
+    return section.failure_scenarios[0].scenario if section.failure_scenarios else ""
+
+
+def _address(section: RunbookSection) -> str:
+    parts = [
+        section.operation,
+        f"at {section.host}" if section.host else "",
+        f'with credential "{section.credential}"' if section.credential else "",
+        f"(node key {section.node_key}, type {section.node_type})",
+    ]
+    return " ".join(part for part in parts if part)
