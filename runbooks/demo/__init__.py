@@ -1,0 +1,1 @@
+"""A company to try things on: its workflows, and a month of history with stories in it."""
