@@ -31,6 +31,7 @@ OWN_TABLES = {
     "runbook_drafts",
     "runbook_node_history",
     "runbook_failure_groups",
+    "runbook_connector_history",
     "runbook_ratings",
     "runbook_coverage_snapshots",
     "runbook_host_changes",

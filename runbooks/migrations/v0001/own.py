@@ -63,31 +63,35 @@ CREATE TABLE runbook_drafts (
 )""",
             "CREATE INDEX ON runbook_drafts (workflow_id)",
         ),
-        # History of each node, as the last sweep aggregated it. Rewritten as a whole, so without foreign keys.
+        # History of each node, as the last sweep aggregated it. Rewritten as a whole, so without foreign keys. A row
+        # without node key is about the calls of one connector in a workflow that name no node. What starts with
+        # `noted_` is the state that the workflow's signature was last made from: it moves only when history does.
         "runbook_node_history": (
             f"""
 CREATE TABLE runbook_node_history (
     workflow_id {host_id} NOT NULL,
-    workspace_id {host_id},
     node_key text NOT NULL,
-    connector_key text,
-    source text NOT NULL,
-    calls bigint,
-    failures bigint,
-    timeouts bigint,
-    retries bigint,
-    recovered bigint,
+    connector_key text NOT NULL,
+    source text NOT NULL CHECK (source IN ('attempts', 'executions')),
+    calls bigint NOT NULL,
+    failures bigint NOT NULL,
+    timeouts bigint NOT NULL,
+    retries bigint NOT NULL,
+    recovered bigint NOT NULL,
+    mean_ms double precision,
     p50_ms double precision,
     p95_ms double precision,
     p99_ms double precision,
-    first_at timestamptz,
-    last_at timestamptz,
+    first_at timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
     last_failure_at timestamptz,
-    recent_calls bigint,
-    recent_failures bigint,
-    earlier_calls bigint,
-    earlier_failures bigint,
-    PRIMARY KEY (workflow_id, node_key, source)
+    recent_calls bigint NOT NULL,
+    recent_failures bigint NOT NULL,
+    noted_rate double precision,
+    noted_p95_ms double precision,
+    noted_failure text,
+    refreshed_at timestamptz NOT NULL,
+    PRIMARY KEY (workflow_id, node_key, connector_key, source)
 )""",
         ),
         # Failures of each node that say the same, counted; `message` is folded. Rewritten as above.
@@ -95,18 +99,34 @@ CREATE TABLE runbook_node_history (
             f"""
 CREATE TABLE runbook_failure_groups (
     workflow_id {host_id} NOT NULL,
-    workspace_id {host_id},
     node_key text NOT NULL,
-    connector_key text,
-    source text,
+    connector_key text NOT NULL,
+    source text NOT NULL,
     status text,
     status_code integer,
     error_code text,
     message text,
-    failures bigint,
-    last_at timestamptz
+    failures bigint NOT NULL,
+    first_at timestamptz NOT NULL,
+    last_at timestamptz NOT NULL
 )""",
             "CREATE INDEX ON runbook_failure_groups (workflow_id)",
+        ),
+        # History of each connector of a workspace: the platform's rollup, and the attempts that it does not have yet.
+        "runbook_connector_history": (
+            f"""
+CREATE TABLE runbook_connector_history (
+    workspace_id {host_id} NOT NULL,
+    connector_key text NOT NULL,
+    calls bigint NOT NULL,
+    failures bigint NOT NULL,
+    timeouts bigint NOT NULL,
+    retries bigint NOT NULL,
+    recent_calls bigint NOT NULL,
+    recent_failures bigint NOT NULL,
+    refreshed_at timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, connector_key)
+)""",
         ),
         "runbook_ratings": (
             f"""
@@ -139,6 +159,7 @@ CREATE TABLE runbook_coverage_snapshots (
 OWN_TABLES = (
     "runbook_coverage_snapshots",
     "runbook_ratings",
+    "runbook_connector_history",
     "runbook_failure_groups",
     "runbook_node_history",
     "runbook_drafts",

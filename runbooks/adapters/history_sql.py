@@ -1,0 +1,169 @@
+"""The SQL behind the aggregated history, and its rules.
+
+- An attempt counts once per (execution, node run, attempt number, request fingerprint, time): the platform stores it
+  with the progress callback and again with the final one.
+- Deterministic replays are left out, cancelled calls too: neither says anything about the service.
+- A node without attempts in the window (most connectors write none) is measured by its runs instead.
+- The platform's timestamps have no zone and hold UTC.
+- A percentile is the platform's own: sorted[floor(p · (n − 1))].
+"""
+
+from runbooks.adapters.folding import error_text, folded
+from runbooks.adapters.history_notes import NOTED_FAILURE, NOTED_P95, NOTED_RATE, failure_kinds
+
+IS_FAILURE = "status NOT IN ('success', 'cancelled')"
+
+SINCE = "(CAST(:since AS timestamptz) AT TIME ZONE 'UTC')"
+NOW = "(CAST(:now AS timestamptz) AT TIME ZONE 'UTC')"
+RECENT = "CAST(:recent AS timestamptz)"
+
+# Text, not JSON operators: a NUL escape anywhere in `meta` would make those fail.
+IS_REPLAY = """(a.meta IS NOT NULL AND a.meta::text LIKE '%"replay_mode"%'
+    AND a.meta::text ~ '"replay_mode"\\s*[:]\\s*("?true|1)')"""
+
+# 64 bits of all that makes an attempt the same; sorting by the columns themselves takes several times as long.
+ATTEMPT_KEY = """hash_record_extended(
+    ROW(a.execution_id, a.execution_node_id, a.attempt_no, a.request_fingerprint, a.happened_at), 0)"""
+
+
+def distinct_attempts(condition: str, *, message: str = "NULL::text") -> str:
+    """SQL for the attempts of the window that count, each once; a failure wins over another report of the same."""
+    return f"""
+        SELECT DISTINCT ON (key) * FROM (
+            SELECT {ATTEMPT_KEY} AS key, a.workspace_id, a.workflow_id, a.execution_node_id, a.connector_key, a.status,
+                   a.status_code, a.error_code, {message} AS message, a.duration_ms, a.is_retry,
+                   a.{IS_FAILURE} AS failed, a.happened_at AT TIME ZONE 'UTC' AS at
+            FROM connector_call_attempts a
+            WHERE a.happened_at >= {SINCE} AND a.happened_at <= {NOW} AND a.status <> 'cancelled' AND {condition}
+              AND NOT {IS_REPLAY}
+              AND NOT EXISTS (SELECT FROM executions e WHERE e.id = a.execution_id AND e.is_deterministic_replay)
+        ) attempts
+        ORDER BY key, failed DESC, status, duration_ms
+    """  # noqa: S608 - constants
+
+
+def attempts_by_node(condition: str, *, message: str = "NULL::text") -> str:
+    """SQL for the same with the key of the node that made each; empty where the platform does not tell."""
+    return f"""
+        SELECT a.*, coalesce(n.node_id, '') AS node_key
+        FROM ({distinct_attempts(condition, message=message)}) a
+        LEFT JOIN execution_nodes n ON n.id = a.execution_node_id
+    """  # noqa: S608 - constants
+
+
+def runs(condition: str) -> str:
+    """SQL for the runs of nodes that may call something and have no attempts, in the same form."""
+    return f"""
+        SELECT e.workflow_id, n.node_id AS node_key, n.node_type AS connector_key, NULL::text AS status,
+               NULL::integer AS status_code, NULL::text AS error_code,
+               CASE WHEN n.status = 'failed' THEN {error_text("n.error")} END AS message,
+               n.duration_ms, false AS is_retry, n.status = 'failed' AS failed,
+               coalesce(n.finished_at, n.started_at, e.started_at, e.created_at) AT TIME ZONE 'UTC' AS at
+        FROM executions e JOIN execution_nodes n ON n.execution_id = e.id
+        WHERE coalesce(n.finished_at, n.started_at, e.started_at, e.created_at) BETWEEN {SINCE} AND {NOW}
+          AND e.is_deterministic_replay IS NOT TRUE AND n.status IN ('completed', 'failed') AND {condition}
+          AND n.node_type !~ '^(trigger|logic|transform)_' AND n.node_type <> ALL(CAST(:internal AS text[]))
+          AND NOT EXISTS (
+              SELECT FROM runbook_node_history h
+              WHERE h.workflow_id = e.workflow_id AND h.node_key = n.node_id AND h.source = 'attempts'
+                AND h.refreshed_at = CAST(:now AS timestamptz))
+    """  # noqa: S608 - constants
+
+
+def insert_groups(source: str, failures: str) -> str:
+    """SQL that counts failures by what they say. Each different text is folded once, however often it came."""
+    node = "workflow_id, node_key, connector_key"
+    return f"""
+        INSERT INTO runbook_failure_groups
+            ({node}, source, status, status_code, error_code, message, failures, first_at, last_at)
+        WITH said AS (
+            SELECT {node}, status, status_code, error_code, left(message, 1000) AS message, count(*) AS times,
+                   min(at) AS first_at, max(at) AS last_at
+            FROM ({failures}) f GROUP BY {node}, status, status_code, error_code, left(message, 1000)
+        ), counted AS (
+            SELECT {node}, status, status_code, error_code, message, sum(times) AS times,
+                   min(first_at) AS first_at, max(last_at) AS last_at
+            FROM (
+                SELECT {node}, status, status_code, error_code, {folded("message")} AS message, times, first_at, last_at
+                FROM said
+            ) folded GROUP BY {node}, status, status_code, error_code, message
+        ), ranked AS (
+            SELECT *, :kept >= row_number() OVER (
+                PARTITION BY {node}
+                ORDER BY times DESC, message COLLATE "C", error_code COLLATE "C", status_code, status
+            ) AS kept FROM counted
+        )
+        SELECT {node}, '{source}', status, status_code, CASE WHEN kept THEN error_code END AS code,
+               CASE WHEN kept THEN message END AS text, sum(times), min(first_at), max(last_at)
+        FROM ranked GROUP BY {node}, status, status_code, code, text
+    """  # noqa: S608 - constants
+
+
+def insert_nodes(source: str, calls: str, *, chosen: str) -> str:
+    """SQL that sums up the calls of each node; the groups of the same source have to be there."""
+    node = "workflow_id, node_key, connector_key"
+    columns = (
+        "calls", "failures", "timeouts", "retries", "recovered", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "first_at",
+        "last_at", "last_failure_at", "recent_calls", "recent_failures",
+    )  # fmt: skip
+    noted = {"noted_rate": NOTED_RATE, "noted_p95_ms": NOTED_P95, "noted_failure": NOTED_FAILURE}
+    written = (*columns, *noted, "refreshed_at")
+    return f"""
+        INSERT INTO runbook_node_history AS h ({node}, source, {", ".join(written)})
+        WITH counted AS (
+            SELECT {node}, count(*) AS calls, count(*) FILTER (WHERE failed) AS failures,
+                   count(*) FILTER (WHERE status = 'timeout') AS timeouts, count(*) FILTER (WHERE is_retry) AS retries,
+                   count(*) FILTER (WHERE is_retry AND NOT failed) AS recovered,
+                   avg(duration_ms)::double precision AS mean_ms,
+                   array_agg(duration_ms ORDER BY duration_ms) FILTER (WHERE duration_ms IS NOT NULL) AS ms,
+                   min(at) AS first_at, max(at) AS last_at, max(at) FILTER (WHERE failed) AS last_failure_at,
+                   count(*) FILTER (WHERE at >= {RECENT}) AS recent_calls,
+                   count(*) FILTER (WHERE at >= {RECENT} AND failed) AS recent_failures
+            FROM ({calls}) c GROUP BY {node}
+        ), figures AS (
+            SELECT *, {_percentile("0.5")} AS p50_ms, {_percentile("0.95")} AS p95_ms, {_percentile("0.99")} AS p99_ms
+            FROM counted
+        ), {failure_kinds(source, chosen=chosen)}
+        SELECT f.workflow_id, f.node_key, f.connector_key, '{source}', {", ".join(f"f.{name}" for name in columns)},
+               {", ".join(noted.values())},
+               CAST(:now AS timestamptz)
+        FROM figures f
+        LEFT JOIN (SELECT * FROM runbook_node_history WHERE source = '{source}') o USING ({node})
+        LEFT JOIN commonest t USING ({node})
+        LEFT JOIN kinds k ON (k.workflow_id, k.node_key, k.connector_key) = (f.workflow_id, f.node_key, f.connector_key)
+            AND k.kind = o.noted_failure
+        ON CONFLICT ({node}, source) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in written)}
+    """  # noqa: S608 - constants
+
+
+def insert_connectors(chosen: str) -> str:
+    """SQL that sums up each connector of the workspaces: whole days from the rollup, what it lacks from attempts.
+
+    The rollup counts cancelled calls, replays and repeated reports too, and cannot tell them apart.
+    """
+    recent_day = f"({RECENT} AT TIME ZONE 'UTC')::date"
+    fresh = distinct_attempts(f"{chosen} AND a.happened_at >= (SELECT first_day FROM missing)")  # noqa: S608 - constants
+    return f"""
+        INSERT INTO runbook_connector_history (workspace_id, connector_key, calls, failures, timeouts, retries,
+                                               recent_calls, recent_failures, refreshed_at)
+        WITH missing AS (
+            SELECT coalesce(max(day) + 1, '-infinity')::timestamp AS first_day
+            FROM connector_metrics_daily WHERE day < {NOW}::date
+        ), parts AS (
+            SELECT workspace_id, connector_key, total_calls AS calls, failure_calls AS failures,
+                   timeout_calls AS timeouts, retry_calls AS retries, day >= {recent_day} AS recent
+            FROM connector_metrics_daily WHERE day > {SINCE}::date AND day < {NOW}::date AND {chosen}
+            UNION ALL
+            SELECT workspace_id, connector_key, count(*), count(*) FILTER (WHERE failed),
+                   count(*) FILTER (WHERE status = 'timeout'), count(*) FILTER (WHERE is_retry), at >= {RECENT}
+            FROM ({fresh}) f GROUP BY workspace_id, connector_key, at >= {RECENT}
+        )
+        SELECT workspace_id, connector_key, sum(calls), sum(failures), sum(timeouts), sum(retries),
+               coalesce(sum(calls) FILTER (WHERE recent), 0), coalesce(sum(failures) FILTER (WHERE recent), 0),
+               CAST(:now AS timestamptz)
+        FROM parts GROUP BY workspace_id, connector_key HAVING sum(calls) > 0
+    """  # noqa: S608 - constants
+
+
+def _percentile(share: str) -> str:
+    return f"ms[floor({share}::double precision * (cardinality(ms) - 1))::integer + 1]"
