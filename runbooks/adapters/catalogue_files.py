@@ -31,14 +31,15 @@ def load_catalogue(folder: Traversable | None = None) -> Catalogue:
     folder = folder or files("prompts") / "scenarios"
     documents = {entry.name.removesuffix(".yaml"): Document(entry) for entry in _yaml_files(folder)}
     try:
-        return Catalogue(
-            {name: document.validate(CatalogueFile) for name, document in documents.items()}, version_of(documents)
-        )
+        read = {name: document.validate(CatalogueFile) for name, document in documents.items()}
+        catalogue = Catalogue(read, version_of(documents))
+        catalogue.check_complete()
     except FileRejected as rejected:
         document = documents.get(rejected.file)
         if document is None:
             raise CatalogueError(f"{rejected.file}.yaml: {rejected.reason}") from None
         raise document.error(rejected.where, rejected.reason) from None
+    return catalogue
 
 
 class Document:

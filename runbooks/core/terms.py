@@ -12,7 +12,9 @@ TERMS = frozenset({"status_page", "secret", "console", "request_log", "quota_pag
 """What a catalogue file may name in `terms`, because each service calls it differently."""
 COMMON = frozenset({"node", "workflow", "next_runs", "trigger"})
 INTEGRATION_PLACEHOLDERS = (
-    COMMON | TERMS | {"service", "credential", "host", "operation", "upstream", "next_node", "timeout", "attempts"}
+    COMMON
+    | TERMS
+    | {"service", "credential", "credential_place", "host", "operation", "upstream", "next_node", "timeout", "attempts"}
 )
 WORKFLOW_PLACEHOLDERS = COMMON | {
     "workflow_timeout",
@@ -86,6 +88,7 @@ def integration_values(
         **_common(names, shape, node),
         "service": service,
         "credential": _credential(integration, node),
+        "credential_place": _credential_place(integration, node),
         "host": shell_host(integration) or (f"the host of {service}" if integration.host is None else service),
         "operation": tidy(integration.operation) or "the call",
         "upstream": f"node {names[integration.upstream[0]]}" if integration.upstream else "the start of the workflow",
@@ -137,7 +140,18 @@ def _common(names: Names, shape: WorkflowShape, node: str) -> dict[str, str]:
 def _credential(integration: Integration, node: str) -> str:
     if integration.credential:
         return f'credential "{tidy(integration.credential)}"'
-    return f"the credential of node {node}" if authenticates(integration) else f"the account of node {node}"
+    if integration.inline_secret or not authenticates(integration):
+        return f"node {node}"
+    return f"the credential of node {node}"
+
+
+def _credential_place(integration: Integration, node: str) -> str:
+    """Where a person changes what the node authenticates with."""
+    if integration.credential:
+        return f'credential "{tidy(integration.credential)}" on the Credentials page'
+    if integration.inline_secret or not authenticates(integration):
+        return f"the settings of node {node}"
+    return f"the credential of node {node} on the Credentials page"
 
 
 def _default_terms(integration: Integration, service: str) -> dict[str, str]:
