@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from runbooks.core.markdown import to_markdown
-
 from app.console import say
 from app.coverage import show_markdown
-from runbooks.adapters.generation import Writers, write_unstored
+from runbooks.adapters.writers import Writers, write_unstored
+from runbooks.adapters.node_knowledge import load_node_knowledge
 from runbooks.bootstrap import open_writers
 from runbooks.core.batch import initial_facts
 from runbooks.core.definition import parse_definition
 from runbooks.core.facts import Facts
+from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
 from runbooks.errors import DefinitionError, SettingsError
 from runbooks.settings import WriterChoice, load_settings
@@ -76,7 +76,7 @@ def _facts(document: Any, file: str, position: int) -> Facts:
     workflow = parse_definition(document)
     if not workflow.name:
         workflow = workflow.model_copy(update={"name": Path(file).stem if file != "-" else f"workflow {position + 1}"})
-    return initial_facts(workflow)
+    return initial_facts(workflow, load_node_knowledge())
 
 
 def _as_json(file: str, facts: Facts, runbook: Runbook) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from prefect import task
 
+from runbooks.adapters.node_knowledge import load_node_knowledge
 from runbooks.adapters.platform import read_node_catalogue
 from runbooks.bootstrap import open_database
 from runbooks.core.batch import Batch, with_integrations
@@ -14,4 +15,4 @@ def extract_integrations(batch: Batch) -> Batch:
     """Find the nodes of each workflow that call something outside the platform."""
     with open_database(load_settings()).begin() as connection:
         node_catalogue = read_node_catalogue(connection)
-    return with_integrations(batch, node_catalogue)
+    return with_integrations(batch, load_node_knowledge(), node_catalogue)

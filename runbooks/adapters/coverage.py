@@ -7,7 +7,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from runbooks.adapters.incidents import read_incidents
-from runbooks.adapters.platform import ACTIVE, IS_ACTIVE, SOURCE_DIGEST, in_workspace, read_workflows
+from runbooks.adapters.node_knowledge import load_node_knowledge
+from runbooks.adapters.platform import (
+    ACTIVE,
+    IS_ACTIVE,
+    SOURCE_DIGEST,
+    in_workspace,
+    read_node_catalogue,
+    read_workflows,
+)
 from runbooks.adapters.schema import HostSchema
 from runbooks.core.classifier import ErrorFacts
 from runbooks.core.coverage import (
@@ -95,13 +103,15 @@ class CoverageReader:
         stale = {workflow_id for workflow_id, known in moved.items() if known is not None}
         integrations = 0
         ids = list(moved)
+        listed = read_node_catalogue(self.connection) if ids else {}
+        knowledge = load_node_knowledge()
         for start in range(0, len(ids), PARSE_BATCH):
             workflows, _ = read_workflows(self.connection, ids[start : start + PARSE_BATCH], schema=self.schema)
             for workflow in workflows:
                 if definition_hash(workflow) == moved[workflow.id]:
                     stale.discard(workflow.id)
                 else:
-                    integrations += len(extract_integrations(workflow))
+                    integrations += len(extract_integrations(workflow, knowledge=knowledge, node_catalogue=listed))
         return stale, integrations
 
     def _by_workspace(self, stale: set[str]) -> list[WorkspaceCoverage]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from runbooks.core.definition import definition_hash
 from runbooks.core.escalation import escalation_from
 from runbooks.core.facts import Facts
-from runbooks.core.integrations import NodeCatalogueEntry, extract_integrations
+from runbooks.core.integrations import NO_ENTRIES, NodeCatalogueEntry, extract_integrations
+from runbooks.core.node_types import NodeKnowledge
 from runbooks.core.redaction import redact
 from runbooks.core.reliability import Reliability
 from runbooks.core.runbook import Runbook
@@ -60,19 +61,23 @@ class Batch:
     failed: tuple[Failed, ...] = field(default=())
 
 
-def with_integrations(batch: Batch, node_catalogue: Mapping[str, NodeCatalogueEntry]) -> Batch:
+def with_integrations(
+    batch: Batch, knowledge: NodeKnowledge, node_catalogue: Mapping[str, NodeCatalogueEntry]
+) -> Batch:
     """Find the integrations of every workflow; one that breaks the analysis is failed alone."""
     facts: list[Facts] = []
     failed = list(batch.failed)
     for workflow in batch.workflows:
         try:
-            facts.append(initial_facts(workflow, node_catalogue))
-        except Exception as error:  # noqa: BLE001 - one odd workflow must not stop the others; it is reported
+            facts.append(initial_facts(workflow, knowledge, node_catalogue))
+        except Exception as error:
             failed.append(Failed(workflow.id, f"the definition could not be analysed: {type(error).__name__}"))
     return replace(batch, workflows=(), facts=tuple(facts), failed=tuple(failed))
 
 
-def initial_facts(workflow: Workflow, node_catalogue: Mapping[str, NodeCatalogueEntry] | None = None) -> Facts:
+def initial_facts(
+    workflow: Workflow, knowledge: NodeKnowledge, node_catalogue: Mapping[str, NodeCatalogueEntry] = NO_ENTRIES
+) -> Facts:
     """Facts from the definition alone, with what people wrote into names and descriptions redacted."""
     shown = workflow.model_copy(
         update={
@@ -83,7 +88,7 @@ def initial_facts(workflow: Workflow, node_catalogue: Mapping[str, NodeCatalogue
     )
     return Facts(
         workflow=shown,
-        integrations=extract_integrations(workflow, node_catalogue=node_catalogue or {}),
+        integrations=extract_integrations(workflow, knowledge=knowledge, node_catalogue=node_catalogue),
         definition_hash=definition_hash(workflow),
         escalation_matrix=escalation_from({}),
     )
