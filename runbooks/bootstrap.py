@@ -1,39 +1,92 @@
-"""The one place where real things are plugged together, from the settings."""
+"""The one place where real things are plugged together, from the settings.
 
-from functools import cache
+What is heavy is imported by the function that needs it: a command that needs no database and no language model starts
+in a fraction of the time.
+"""
 
-from runbooks.adapters.catalogue_files import load_catalogue
-from runbooks.adapters.database import Database
-from runbooks.adapters.embedded_postgres import EmbeddedPostgres
-from runbooks.adapters.generation import Writers
-from runbooks.core.catalogue_writer import CatalogueWriter
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
 from runbooks.errors import SettingsError
 from runbooks.settings import Settings, WriterChoice
 
+if TYPE_CHECKING:
+    from runbooks.adapters.database import Database
+    from runbooks.adapters.embedded_postgres import EmbeddedPostgres
+    from runbooks.adapters.llm import LLM
+    from runbooks.adapters.writers import Writers
+    from runbooks.core.classifier import Classifier
+
+RUNS_REMEMBERED = 8
+
 
 @cache
-def embedded_postgres(settings: Settings) -> EmbeddedPostgres:
+def embedded_postgres(settings: Settings) -> "EmbeddedPostgres":
     """The embedded PostgreSQL of this home; not started until its address is asked for."""
+    from runbooks.adapters.embedded_postgres import EmbeddedPostgres
+
     return EmbeddedPostgres(settings.home, pg_bin=settings.pg_bin)
 
 
 @cache
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings) -> "Database":
     """The database of the settings, or the embedded one; one pool a process."""
+    from runbooks.adapters.database import Database
+
     if settings.database_url is not None:
         return Database(settings.database_url.get_secret_value())
     return Database(embedded_postgres(settings).url("runbooks"))
 
 
 @cache
-def open_writers(settings: Settings, choice: WriterChoice, run_id: str) -> Writers:
-    """The writer of a run. One run shares one, so that an LLM that is down is given up once."""
+def open_classifier() -> "Classifier":
+    """The classifier of error messages, with our rules."""
+    from runbooks.adapters.catalogue_files import load_classifier
+
+    return load_classifier()
+
+
+@cache
+def open_llm(settings: Settings) -> "LLM":
+    """The language model of the settings; one a process, so that all of it keeps to one limit."""
+    from runbooks.adapters.llm import LLM
+
+    if settings.model is None or not settings.llm_configured:
+        raise SettingsError(
+            "the LLM writer needs RUNBOOKS_MODEL and OPENAI_API_KEY or OPENAI_BASE_URL; or use --writer catalogue"
+        )
+    return LLM(
+        model=settings.model,
+        api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+        base_url=settings.openai_base_url,
+        concurrency=settings.llm_concurrency,
+        timeout_s=settings.llm_timeout_s,
+        attempts=settings.llm_attempts,
+        temperature=settings.llm_temperature,
+        seed=settings.llm_seed,
+        max_answer_tokens=settings.llm_max_answer_tokens,
+    )
+
+
+@lru_cache(maxsize=RUNS_REMEMBERED)
+def open_writers(settings: Settings, choice: WriterChoice, run_id: str) -> "Writers":  # noqa: ARG001 - the cache's key
+    """The writer of a run. All tasks of a run share one, so that an LLM that is down is given up once."""
+    from runbooks.adapters.catalogue_files import load_catalogue
+    from runbooks.adapters.writers import Writers
+    from runbooks.core.catalogue_writer import CatalogueWriter
+
     catalogue = load_catalogue()
     writer = CatalogueWriter(catalogue)
     if choice == "catalogue" or (choice == "auto" and not settings.llm_configured):
         return Writers(catalogue=writer, catalogue_version=catalogue.version, keep_llm=choice == "auto")
-    if not settings.llm_configured:
-        raise SettingsError(
-            "the LLM writer needs RUNBOOKS_MODEL and OPENAI_API_KEY or OPENAI_BASE_URL; or use --writer catalogue"
-        )
-    ...
+    from runbooks.adapters.llm_writer import LLMWriter
+    from runbooks.adapters.prompt_files import load_prompts
+    from runbooks.core.prompting import Limits
+
+    limits = Limits(
+        prompt_tokens=settings.llm_max_prompt_tokens,
+        answer_tokens=settings.llm_max_answer_tokens,
+        scenarios=settings.llm_scenarios,
+    )
+    llm = LLMWriter(open_llm(settings), catalogue=writer, prompts=load_prompts(), limits=limits)
+    return Writers(catalogue=writer, catalogue_version=catalogue.version, llm=llm)

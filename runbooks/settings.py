@@ -10,7 +10,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runbooks.errors import SettingsError
 
-
 WriterChoice = Literal["auto", "llm", "catalogue"]
 """`auto` uses the LLM when one is configured, else the catalogue."""
 
@@ -37,7 +36,19 @@ class Settings(BaseSettings):
     model: str | None = None
     """Model name; the LLM counts as configured when this and a key or a base URL are set."""
     llm_timeout_s: float = Field(default=120, gt=0)
+    """For one request, from sending it to the last byte of the answer."""
     llm_concurrency: int = Field(default=16, ge=1, le=1024)
+    """Requests at once, of the whole process."""
+    llm_attempts: int = Field(default=4, ge=1, le=20)
+    """Tries of one request before its runbook is left to the catalogue."""
+    llm_temperature: float | None = Field(default=0.2, ge=0, le=2)
+    llm_seed: int | None = None
+    llm_max_prompt_tokens: int = Field(default=12_000, ge=2000)
+    """Estimated; a workflow that needs more is split into several requests."""
+    llm_max_answer_tokens: int = Field(default=8_000, ge=500)
+    """Limit of one answer; a workflow that needs more is split as well."""
+    llm_scenarios: int = Field(default=4, ge=1, le=20)
+    """Scenarios of an integration that the model makes specific, the likeliest first; the rest stay the catalogue's."""
 
     batch_size: int = Field(default=250, ge=1, le=5000)
     """Workflows a batch: the unit of retry, of progress and of storing."""

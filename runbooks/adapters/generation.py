@@ -2,47 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from runbooks.adapters.database import Database
-from runbooks.adapters.llm_writer import LLMWriter, Written
-from runbooks.adapters.platform import Wanted
-from runbooks.adapters.store import Draft, read_drafts, read_fingerprints, save_draft
+from runbooks.adapters.llm_writer import LLMSession, LLMWriter, PaidAnswers, Written
+from runbooks.adapters.policies import read_policies
+from runbooks.adapters.store import Draft, MadeFrom, read_drafts, read_made_from, save_draft
+from runbooks.adapters.writers import Writers, stamp
 from runbooks.core.batch import Batch, Candidate, Failed, Generated
-from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.facts import Facts
 from runbooks.core.fingerprint import fingerprint
-from runbooks.core.runbook import Runbook
+from runbooks.core.policy import NO_POLICY, WorkspacePolicy
+from runbooks.errors import DatabaseError
 
+HISTORY_LEFT_OUT = "history left out"
+"""Stored in place of the history's signature, so that the next sweep, which does look at history, writes anew."""
 
-@dataclass(frozen=True)
-class Writers:
-    """The catalogue writer, and the LLM writer in front of it when one is asked for."""
-
-    catalogue: CatalogueWriter
-    catalogue_version: str
-    llm: LLMWriter | None = None
-    keep_llm: bool = False
-    """`auto` without a configured LLM: what an LLM wrote earlier stays until its workflow changes."""
-
-    @property
-    def catalogue_signature(self) -> str:
-        """Which knowledge the catalogue writer writes from."""
-        return f"catalogue:{self.catalogue_version}"
-
-    @property
-    def signature(self) -> str:
-        """The writer whose work counts as current."""
-        if self.llm is None:
-            return self.catalogue_signature
-        return f"llm:{self.llm.signature}:{self.catalogue_version}"
-
-    @property
-    def wanted(self) -> Wanted:
-        """The same, for finding what is not current."""
-        return Wanted(signature=self.signature, keep_llm=self.keep_llm)
+Result = Generated | Failed
 
 
 def generate_batch(
@@ -52,16 +29,19 @@ def generate_batch(
     return _BatchRun(batch, database, writers, window_days).run(full=full)
 
 
+@dataclass
 class _BatchRun:
-    def __init__(self, batch: Batch, database: Database, writers: Writers, window_days: int) -> None:
-        self.batch = batch
-        self.database = database
-        self.writers = writers
-        self.window_days = window_days
+    batch: Batch
+    database: Database
+    writers: Writers
+    window_days: int
+    policies: Mapping[str, WorkspacePolicy] = field(default_factory=dict)
 
     def run(self, *, full: bool) -> Batch:
         wanted, unchanged = self._split(full=full)
-        results = asyncio.run(self._write_with_llm(wanted)) if self.writers.llm else self._write_from_catalogue(wanted)
+        results = (
+            asyncio.run(self._write_with_llm(self.writers.llm, wanted)) if self.writers.llm else self._write(wanted)
+        )
         return replace(
             self.batch,
             facts=(),
@@ -71,13 +51,17 @@ class _BatchRun:
         )
 
     def _split(self, *, full: bool) -> tuple[list[Facts], list[Candidate]]:
+        schema = self.database.schema
         with self.database.begin() as connection:
-            stored = read_made_from(connection, list(self.batch.candidates), schema=self.database.schema)
+            stored = read_made_from(connection, list(self.batch.candidates), schema=schema)
+            if self.writers.llm:
+                workspaces = sorted({facts.workflow.workspace_id for facts in self.batch.facts})
+                self.policies = read_policies(connection, workspaces, schema=schema)
         wanted: list[Facts] = []
         unchanged: list[Candidate] = []
         for facts in self.batch.facts:
             known = stored.get(facts.workflow.id)
-            if known is None or full or not self._is_current(facts, known):
+            if full or known is None or not self._is_current(facts, known):
                 wanted.append(facts)
             else:
                 unchanged.append(self._candidate(facts))
@@ -88,73 +72,75 @@ class _BatchRun:
             return known.definition_hash == facts.definition_hash
         return known.fingerprint == self._fingerprint(facts, self.writers.signature)
 
-    def _write_from_catalogue(self, wanted: Sequence[Facts]) -> list[Generated | Failed]:
-        return [self._guarded(facts) for facts in wanted]
+    def _write(self, wanted: Sequence[Facts]) -> list[Result]:
+        return [self._write_from_catalogue(facts) for facts in wanted]
 
-    def _guarded(self, facts: Facts, *, fallback_reason: str | None = None) -> Generated | Failed:
+    def _write_from_catalogue(self, facts: Facts, *, reason: str | None = None, retry_later: bool = False) -> Result:
         started = time.perf_counter()
         try:
             runbook = self.writers.catalogue.write(facts)
-        except Exception as error:  # noqa: BLE001 - one odd workflow must not stop the others; it is reported
+        except Exception as error:  # one odd workflow must not stop the others; it is reported
             return Failed(facts.workflow.id, f"no runbook could be written: {type(error).__name__}")
-        return self._finish(facts, runbook, self.writers.catalogue_signature, started, fallback_reason=fallback_reason)
+        return self._finish(facts, Written(runbook, fallback_reason=reason, retry_later=retry_later), started)
 
-    async def _write_with_llm(self, wanted: Sequence[Facts]) -> list[Generated | Failed]:
-        llm = self.writers.llm
-        assert llm is not None  # noqa: S101 - the caller asked
+    async def _write_with_llm(self, llm: LLMWriter, wanted: Sequence[Facts]) -> list[Result]:
         prints = {facts.workflow.id: self._fingerprint(facts, self.writers.signature) for facts in wanted}
         with self.database.begin() as connection:
             drafts = read_drafts(connection, list(prints.values()))
-        async with llm.session() as session:
-            return await asyncio.gather(
-                *(self._write_one(session, facts, prints[facts.workflow.id], drafts) for facts in wanted)
-            )
+        async with llm.session() as session, asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._write_one(session, facts, prints[facts.workflow.id], drafts))
+                for facts in wanted
+            ]
+        return [task.result() for task in tasks]
 
     async def _write_one(
-        self, session: LLMSession, facts: Facts, fingerprint: str, drafts: Mapping[str, Draft]
-    ) -> Generated | Failed:
+        self, session: LLMSession, facts: Facts, made_from: str, drafts: Mapping[str, Draft]
+    ) -> Result:
+        policy = self.policies.get(facts.workflow.workspace_id, NO_POLICY)
+        refusal = policy.refuses(session.model)
+        if refusal is not None:
+            return self._write_from_catalogue(facts, reason=refusal)
         started = time.perf_counter()
-        draft = drafts.get(fingerprint)
         try:
             written = await session.write(
                 facts,
-                draft=draft.text if draft else None,
-                on_draft=lambda answer: self._keep(facts.workflow.id, fingerprint, answer),
+                paid=_paid(drafts.get(made_from)),
+                keep=lambda paid: self._keep(facts.workflow.id, made_from, paid),
+                rules=policy.rules,
             )
-        except Exception as error:  # noqa: BLE001 - as in _guarded
-            return Failed(facts.workflow.id, f"no runbook could be written: {type(error).__name__}")
+        except DatabaseError:
+            raise  # an answer that cannot be kept will not be stored either: the batch is for the task's retry
+        except Exception as error:  # as above
+            return self._write_from_catalogue(facts, reason=f"the LLM writer failed: {type(error).__name__}")
+        return self._finish(facts, written, started)
+
+    async def _keep(self, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
+        await asyncio.to_thread(self._save, workflow_id, made_from, paid)
+
+    def _save(self, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
+        draft = Draft(paid.text, paid.prompt_tokens, paid.completion_tokens)
+        with self.database.begin() as connection:
+            save_draft(connection, workflow_id, made_from, draft, schema=self.database.schema)
+
+    def _finish(self, facts: Facts, written: Written, started: float) -> Generated:
         # An LLM that was down is asked again by the next sweep; one that answered badly is not, for the same input.
         signature = self.writers.catalogue_signature if written.retry_later else self.writers.signature
-        return self._finish(facts, written.runbook, signature, started, written=written)
-
-    def _keep(self, workflow_id: str, fingerprint: str, draft: Draft) -> None:
-        with self.database.begin() as connection:
-            save_draft(connection, workflow_id, fingerprint, draft, schema=self.database.schema)
-
-    def _finish(
-        self,
-        facts: Facts,
-        runbook: Runbook,
-        signature: str,
-        started: float,
-        *,
-        written: Written | None = None,
-    ) -> Generated:
         candidate = self._candidate(facts)
-        stamped = stamp(runbook, facts, fingerprint=self._fingerprint(facts, signature), window_days=self.window_days)
+        made_from = self._fingerprint(facts, signature)
         return Generated(
             workflow_id=facts.workflow.id,
             workspace_id=facts.workflow.workspace_id,
-            runbook=stamped,
+            runbook=stamp(written.runbook, facts, fingerprint=made_from, window_days=self.window_days),
             source_digest=candidate.source_digest,
             history_signature=candidate.history_signature if facts.history_included else HISTORY_LEFT_OUT,
             writer_signature=signature,
             integrations=len(facts.integrations),
-            prompt_tokens=written.prompt_tokens if written else 0,
-            completion_tokens=written.completion_tokens if written else 0,
-            calls=written.calls if written else 0,
+            prompt_tokens=written.prompt_tokens,
+            completion_tokens=written.completion_tokens,
+            calls=written.calls,
             duration_ms=round((time.perf_counter() - started) * 1000),
-            fallback_reason=written.fallback_reason if written else None,
+            fallback_reason=written.fallback_reason,
         )
 
     def _candidate(self, facts: Facts) -> Candidate:
@@ -166,3 +152,7 @@ class _BatchRun:
             history_signature=self._candidate(facts).history_signature,
             writer_signature=writer_signature,
         )
+
+
+def _paid(draft: Draft | None) -> PaidAnswers | None:
+    return PaidAnswers(draft.text, draft.prompt_tokens, draft.completion_tokens) if draft else None

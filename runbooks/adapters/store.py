@@ -118,11 +118,12 @@ def read_runbook(connection: Connection, workflow_id: str, *, schema: HostSchema
 
 
 def save_draft(connection: Connection, workflow_id: str, fingerprint: str, draft: Draft, *, schema: HostSchema) -> None:
-    """Keep a model's answer until its runbook is stored: a sweep that is killed must not pay for it again."""
+    """Keep a model's answers until their runbook is stored: a sweep that is killed must not pay for them again."""
     query = f"""
         INSERT INTO runbook_drafts (fingerprint, workflow_id, draft, prompt_tokens, completion_tokens)
         VALUES (:fingerprint, CAST(:workflow_id AS {schema.id_type}), CAST(:draft AS jsonb), :prompt, :completion)
-        ON CONFLICT (fingerprint) DO NOTHING
+        ON CONFLICT (fingerprint) DO UPDATE SET draft = EXCLUDED.draft,
+            prompt_tokens = EXCLUDED.prompt_tokens, completion_tokens = EXCLUDED.completion_tokens
     """  # noqa: S608 - as above
     connection.execute(
         text(query),

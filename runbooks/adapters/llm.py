@@ -1,0 +1,297 @@
+"""The language model: one client for any server that speaks the OpenAI protocol."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletion
+
+from runbooks.adapters.breaker import Breaker
+from runbooks.adapters.dialect import Dialect
+from runbooks.adapters.slots import Slots
+from runbooks.core.prompting import Prompt
+from runbooks.errors import LLMMisbehaved, LLMUnavailable
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 10
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
+LONGEST_RETRY_AFTER_S = 60.0
+PROBE = Prompt(
+    system="You answer with one JSON object and nothing else.", user='Answer with this JSON object: {"scenarios": []}'
+)
+PROBE_TOKENS = 64
+REFUSED = {
+    401: "the server refuses the key (HTTP 401); check OPENAI_API_KEY",
+    402: "the account has no credit left (HTTP 402)",
+    403: "the key may not use this model (HTTP 403)",
+    404: "the server does not know the model or the path (HTTP 404); check RUNBOOKS_MODEL and OPENAI_BASE_URL",
+}
+"""Answers that stay the same however often one asks."""
+TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length"})
+FILTERED = frozenset({"content_filter", "content_policy_violation"})
+
+
+@dataclass
+class Usage:
+    """What was asked of the model so far, and what it cost."""
+
+    calls: int = 0
+    """Requests that were sent, the failed ones included."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add_tokens(self, completion: ChatCompletion) -> None:
+        """Count what a server reports; some report nothing."""
+        usage = completion.usage
+        if usage is None:
+            return
+        self.prompt_tokens += usage.prompt_tokens or 0
+        self.completion_tokens += usage.completion_tokens or 0
+        details = usage.prompt_tokens_details
+        self.cached_tokens += (details.cached_tokens or 0) if details else 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The text of an answer; `cut` when the server stopped before the model was done."""
+
+    text: str
+    cut: bool = False
+
+
+class _Retry(Exception):
+    """Asking again may help, after `pause` seconds when the server names them."""
+
+    def __init__(self, reason: str, *, pause: float | None = None, server_is_up: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.pause = pause
+        self.server_is_up = server_is_up
+
+
+class LLM:
+    """One server and model. All threads and event loops of a process share its limit and what it learned."""
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        concurrency: int = 16,
+        timeout_s: float = 120,
+        attempts: int = 4,
+        temperature: float | None = 0.2,
+        seed: int | None = None,
+        max_answer_tokens: int = 8000,
+    ) -> None:
+        self.model = model
+        self.server = _host(base_url)
+        self._api_key = api_key
+        self._base_url = base_url
+        self._concurrency = concurrency
+        self._timeout_s = timeout_s
+        self._attempts = attempts
+        self._temperature = temperature
+        self._seed = seed
+        self._max_answer_tokens = max_answer_tokens
+        self._slots = Slots(concurrency)
+        self._dialect = Dialect()
+        self._dialect_known = False
+        self._paused_until = 0.0
+
+    @asynccontextmanager
+    async def connect(self, breaker: Breaker) -> AsyncIterator["Connection"]:
+        """Connections belong to an event loop; this opens some for the running one."""
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=self._concurrency)
+        timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S)
+        async with (
+            openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout) as http,
+            openai.AsyncOpenAI(
+                api_key=self._api_key or "none",
+                base_url=self._base_url,
+                max_retries=0,  # retried here, where the breaker and the shared pause are
+                timeout=timeout,
+                http_client=http,
+            ) as client,
+        ):
+            yield Connection(self, client, breaker)
+
+    async def probe(self) -> str:
+        """Ask for next to nothing, and tell how the server can be asked for JSON; LLMError says why it cannot."""
+        async with self.connect(Breaker()) as connection:
+            await connection.learn(Usage())
+        return self._dialect.mode.value
+
+    async def wait_for_pause(self) -> None:
+        """Wait until a server that asked for patience may be asked again, not all at the same moment."""
+        left = self._paused_until - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(left + random.uniform(0, min(1.0, left / 4)))  # noqa: S311 - jitter
+
+    def pause(self, seconds: float) -> None:
+        """Hold back all requests."""
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+
+class Connection:
+    """Asks the model, and asks again while that can help."""
+
+    def __init__(self, llm: LLM, client: openai.AsyncOpenAI, breaker: Breaker) -> None:
+        self._llm = llm
+        self._client = client
+        self._breaker = breaker
+        self._learning = asyncio.Lock()
+
+    async def ask(self, prompt: Prompt, usage: Usage) -> Reply:
+        """Send a prompt. LLMUnavailable: nothing came back; LLMMisbehaved: what came back holds no text."""
+        await self.learn(usage)
+        completion = await self._persist(prompt, self._llm._max_answer_tokens, usage, guess=False)
+        return _reply(completion)
+
+    async def learn(self, usage: Usage) -> None:
+        """Find out, once a server and model, which parameters are understood."""
+        if self._llm._dialect_known:
+            return
+        async with self._learning:
+            if not self._llm._dialect_known:
+                await self._persist(PROBE, PROBE_TOKENS, usage, guess=True)
+                self._llm._dialect_known = True
+                logger.info("%s at %s: %s", self._llm.model, self._llm.server, self._llm._dialect.mode.value)
+
+    async def _persist(self, prompt: Prompt, max_tokens: int, usage: Usage, *, guess: bool) -> ChatCompletion:
+        attempt = 1
+        while True:
+            dialect = self._llm._dialect
+            try:
+                return await self._try(prompt, dialect, max_tokens, usage)
+            except openai.APIStatusError as error:
+                self._adapt(dialect, error, guess=guess)
+            except _Retry as failure:
+                if not failure.server_is_up or attempt == self._llm._attempts:
+                    self._breaker.failed(failure.reason)
+                if attempt == self._llm._attempts:
+                    raise LLMUnavailable(failure.reason) from failure
+                await self._back_off(attempt, failure)
+                attempt += 1
+
+    async def _try(self, prompt: Prompt, dialect: Dialect, max_tokens: int, usage: Usage) -> ChatCompletion:
+        async with self._llm._slots:
+            await self._llm.wait_for_pause()
+            self._breaker.check()
+            usage.calls += 1
+            try:
+                completion = await self._send(prompt, dialect, max_tokens)
+            except openai.APIStatusError as error:
+                if error.status_code in (400, 422) or dialect.after_refusal(_complaint(error), guess=False):
+                    raise
+                raise self._judged(error) from error
+            except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError, TimeoutError) as error:
+                raise _Retry(_transport_reason(error, self._llm._timeout_s)) from error
+        self._breaker.succeeded()
+        usage.add_tokens(completion)
+        return completion
+
+    async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int) -> ChatCompletion:
+        parameters = dialect.parameters(max_tokens=max_tokens, temperature=self._llm._temperature, seed=self._llm._seed)
+        async with asyncio.timeout(self._llm._timeout_s):  # the client's own limits count from byte to byte
+            completion: object = await self._client.chat.completions.create(
+                model=self._llm.model,
+                messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
+                **parameters,
+            )
+        if not isinstance(completion, ChatCompletion):
+            raise ValueError("the answer is no JSON")  # noqa: TRY004 - the client hands out the text of a web page
+        return completion
+
+    def _judged(self, error: openai.APIStatusError) -> Exception:
+        """Whether a status is worth another try, is wrong for good, or is about this request alone."""
+        status = error.status_code
+        if status == 429 and error.code == "insufficient_quota":
+            return self._give_up("the account has no quota left (HTTP 429, insufficient_quota)")
+        if status in REFUSED:
+            return self._give_up(REFUSED[status])
+        if status in (408, 409, 425, 429) or status >= 500:
+            pause = _retry_after(error)
+            if pause is not None and pause > LONGEST_RETRY_AFTER_S:
+                return self._give_up(f"the server asks for more patience than we have (HTTP {status})")
+            return _Retry(f"the server answers with HTTP {status}", pause=pause, server_is_up=status == 429)
+        if status == 413:
+            return LLMMisbehaved("the request is too long for the server (HTTP 413)")
+        return self._give_up(f"the server refuses our requests (HTTP {status})")
+
+    def _adapt(self, used: Dialect, error: openai.APIStatusError, *, guess: bool) -> None:
+        """Leave out what the server does not understand, or say what it cannot do."""
+        if error.code in TOO_LONG:
+            raise LLMMisbehaved("the request is too long for the model") from error
+        if error.code in FILTERED:
+            raise LLMMisbehaved("the server's content filter refused the request") from error
+        if self._llm._dialect != used:
+            return  # another request found out meanwhile
+        simpler = used.after_refusal(_complaint(error), guess=guess)
+        if simpler is None and guess:
+            raise self._give_up(f"the server refuses our requests (HTTP {error.status_code})") from error
+        if simpler is None:
+            raise LLMMisbehaved(f"the server refused the request (HTTP {error.status_code})") from error
+        self._llm._dialect = simpler
+
+    async def _back_off(self, attempt: int, failure: _Retry) -> None:
+        if failure.pause is not None:
+            self._llm.pause(failure.pause)
+            return
+        longest = min(FIRST_PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    def _give_up(self, reason: str) -> LLMUnavailable:
+        self._breaker.open(reason)
+        return LLMUnavailable(reason)
+
+
+def _reply(completion: ChatCompletion) -> Reply:
+    choices = completion.choices or []
+    message = choices[0].message if choices else None
+    if message is None:
+        raise LLMMisbehaved("the answer is empty")
+    if getattr(message, "refusal", None):
+        raise LLMMisbehaved("the model refused to answer")
+    reason = choices[0].finish_reason
+    if reason == "content_filter":
+        raise LLMMisbehaved("the server's content filter stopped the answer")
+    if not isinstance(message.content, str) or not message.content.strip():
+        raise LLMMisbehaved("the answer is empty")
+    return Reply(message.content, cut=reason == "length")
+
+
+def _transport_reason(error: Exception, timeout_s: float) -> str:
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
+        return f"no answer within {timeout_s:g} s"
+    if isinstance(error, openai.APIConnectionError):
+        return "no connection to the server, or it broke"
+    return "the server answers with something else than the protocol says"
+
+
+def _complaint(error: openai.APIStatusError) -> str:
+    """What the server said, for looking at; never shown, because servers quote requests."""
+    return f"{error.param or ''} {error.message}"[:4000]
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    try:
+        return max(0.0, float(error.response.headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _host(base_url: str | None) -> str:
+    """Host and port of a server, without anything secret that its address may hold."""
+    parts = urlsplit(base_url or "https://api.openai.com")
+    return f"{parts.hostname or 'unknown'}{f':{parts.port}' if parts.port else ''}"

@@ -1,0 +1,124 @@
+"""Is it ours? Every number, name, address and quotation of a text must occur in what the text was made from."""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+_SPACE = re.compile(r"\s+")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,:]\d+)*(?=(?:%|ms|s|sec|min|m|h|d|k|[KMG]B)?(?!\w))")
+_SPELLED = re.compile(
+    r"\b(two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|sixty|ninety|hundred)"
+    r"[ -](?:seconds?|minutes?|hours?|days?|weeks?|months?|times|attempts|retries|percent)\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|`([^`]+)`|«([^»]+)»')
+_MENU = re.compile(r"\w+(?: \w+)?\s*(?:>|→|›|»|➜|->)\s*\w+")
+_NAMED = re.compile(r"\b(?:[Nn]odes?|[Cc]redentials?)\s+(?=[A-Z0-9])")
+_TOKEN = re.compile(r"[^\s\"“”`«»,;!?()\[\]]+")
+_EDGES = ".:'’…*"
+_IDENTIFIER = re.compile(
+    r"\w[._@/\\#$=-]\w*[._@/\\#$=\d]|\w[._@/\\#$=]\w|[a-z][A-Z]|\d[A-Za-z]|[A-Za-z]\d|^[/$#@]\w|_|://|\{\{"
+)
+_CAPITAL = re.compile(r"[A-Z][\w’'-]+\Z")
+_SENTENCE_END = re.compile(r"[.!?:;]\Z|\A[-–—]\Z")
+_PLAIN_PAIR = re.compile(r"[A-Za-z]+/[A-Za-z]+\Z")
+
+_TERMS = """
+api apis http https url urls id ids ip json xml html csv sql dns tls ssl utc oauth ui cli i ok e.g i.e vs
+"""
+KNOWN_EVERYWHERE = frozenset(_TERMS.split())
+"""Terms of the trade that name nothing of anybody's."""
+STEM = 5
+"""Letters by which two forms of a word are taken for the same."""
+
+
+class Grounding:
+    """What a text may speak of."""
+
+    def __init__(self, texts: Iterable[str], *, names: Iterable[str] = ()) -> None:
+        self._names = tuple(name.lower() for name in names if name)
+        self._text = _folded(" \n ".join([*texts, *names]))
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        return frozenset(_plain(number) for number in re.findall(r"\d+(?:[.,:]\d+)*", self._text))
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        return frozenset(word[:STEM] for word in _WORD.findall(self._text))
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(_WORD.findall(self._text))
+
+    def knows(self, text: str) -> bool:
+        """Whether these very words occur."""
+        return _folded(text) in self._text
+
+    def unknown(self, line: str) -> str | None:
+        """The first thing in a line that occurs nowhere in the sources; None when all of it does."""
+        finders = (self._number, self._quotation, self._menu, self._name, self._identifier)
+        return next((found for found in (find(line) for find in finders) if found), None)
+
+    def share_known(self, text: str) -> float:
+        """Which share of a text's words of some length is also used by the sources, 0 to 1."""
+        stems = {word[:STEM] for word in _WORD.findall(text.lower()) if len(word) >= STEM - 1}
+        return len(stems & self._stems) / len(stems) if stems else 0.0
+
+    def _number(self, line: str) -> str | None:
+        for number in _NUMBER.findall(line):
+            if _plain(number) not in self._numbers:
+                return f"the number {number}"
+        for match in _SPELLED.finditer(line):
+            if not self.knows(match[0]):
+                return f'the figure "{match[0]}"'
+        return None
+
+    def _quotation(self, line: str) -> str | None:
+        for groups in _QUOTED.findall(line):
+            quoted = next(group for group in groups if group)
+            if not self.knows(quoted.strip(" .,;:")):
+                return f"the quotation {quoted[:60]!r}"
+        return None
+
+    def _menu(self, line: str) -> str | None:
+        match = _MENU.search(line)
+        return f"the path {match[0]!r}" if match and not self.knows(match[0]) else None
+
+    def _name(self, line: str) -> str | None:
+        for match in _NAMED.finditer(line):
+            rest = line[match.end() :].lower()
+            if not any(rest.startswith(name) for name in self._names):
+                return f"the name {line[match.start() : match.end() + 30].strip()!r}"
+        return None
+
+    def _identifier(self, line: str) -> str | None:
+        starts_sentence = True
+        for raw in _TOKEN.findall(line):
+            token = raw.strip(_EDGES)
+            if token and not self._is_known(token, starts_sentence=starts_sentence):
+                return f"the name {token[:60]!r}"
+            starts_sentence = bool(_SENTENCE_END.search(raw))
+        return None
+
+    def _is_known(self, token: str, *, starts_sentence: bool) -> bool:
+        plain = token.lower()
+        if plain in KNOWN_EVERYWHERE:
+            return True
+        if _PLAIN_PAIR.match(token):
+            return all(self._is_known(part, starts_sentence=starts_sentence) for part in token.split("/"))
+        if _IDENTIFIER.search(token):
+            return plain in self._text
+        if _CAPITAL.match(token) and not starts_sentence:
+            return plain.removesuffix("'s").removesuffix("’s") in self._text
+        return True
+
+
+def _folded(text: str) -> str:
+    return _SPACE.sub(" ", text.lower().replace("’", "'"))
+
+
+def _plain(number: str) -> str:
+    """`1,000` and `1000` are one number; `3.` is 3."""
+    return re.sub(r",(?=\d{3}\b)", "", number).rstrip(".,:")

@@ -1,0 +1,106 @@
+"""From a model's answer to texts that may be stored: matched to what was asked for, checked one by one."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from runbooks.core.answer import Answer, ScenarioAnswer
+from runbooks.core.answer_checks import Context, findings
+from runbooks.core.facts import Facts
+from runbooks.core.grounding import Grounding
+from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection
+
+ScenarioKey = tuple[str, str]
+"""Node key and scenario id."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Why a scenario's text cannot be stored: the checks' names, and sentences for the model."""
+
+    checks: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What of an answer can be stored, and what was asked for and cannot."""
+
+    accepted: Mapping[ScenarioKey, ScenarioAnswer] = field(default_factory=dict)
+    rejected: Mapping[ScenarioKey, Rejected] = field(default_factory=dict)
+
+
+class Judge:
+    """Knows one workflow, and judges what a model writes about it."""
+
+    def __init__(self, facts: Facts, runbook: Runbook, shown: Mapping[str, str]) -> None:
+        """`shown`: the facts as the model saw them, by node key, so that what it repeats of them is grounded."""
+        self._sections = {section.node_key: section for section in runbook.sections}
+        labels = [node.label for node in facts.workflow.nodes]
+        keys = [node.key for node in facts.workflow.nodes]
+        self._names = tuple(dict.fromkeys([*labels, *keys]))
+        self._workflow_name = facts.workflow.name
+        self._shown = shown
+        self._general = [line for scenario in runbook.general for line in _lines(scenario)]
+        self._groundings: dict[str, Grounding] = {}
+
+    def judge(self, answer: Answer, asked: Collection[ScenarioKey]) -> Verdict:
+        """Sort an answer into what can be stored and what cannot; what was not asked for is dropped."""
+        accepted: dict[ScenarioKey, ScenarioAnswer] = {}
+        rejected: dict[ScenarioKey, Rejected] = {}
+        given = {one.key: one for one in answer.scenarios if one.key in set(asked)}
+        for key in asked:
+            if key in answer.malformed:
+                rejected[key] = Rejected(("schema",), (answer.malformed[key],))
+            elif key not in given:
+                reason = answer.problem or "the answer does not hold it under its node_key and scenario_id"
+                rejected[key] = Rejected(("missing",), (reason,))
+            else:
+                found = findings(given[key], self._context(key))
+                if found:
+                    rejected[key] = Rejected(tuple(one.check for one in found), tuple(one.reason for one in found))
+                else:
+                    accepted[key] = given[key]
+        return Verdict(accepted, rejected)
+
+    def _context(self, key: ScenarioKey) -> Context:
+        section = self._sections[key[0]]
+        scenario = next(one for one in section.failure_scenarios if one.scenario_id == key[1])
+        names = (section.node_label, section.node_key, section.integration, section.host, section.credential)
+        return Context(
+            catalogue=scenario,
+            grounding=self._grounding(section),
+            specific=tuple(name.lower() for name in names if name),
+        )
+
+    def _grounding(self, section: RunbookSection) -> Grounding:
+        if section.node_key not in self._groundings:
+            own = [line for scenario in section.failure_scenarios for line in _lines(scenario)]
+            texts = [
+                *own,
+                *self._general,
+                self._shown.get(section.node_key, ""),
+                self._workflow_name,
+                *_facts_of(section),
+            ]
+            credential = [section.credential] if section.credential else []
+            self._groundings[section.node_key] = Grounding(texts, names=[*self._names, *credential])
+        return self._groundings[section.node_key]
+
+
+def _lines(scenario: FailureScenario) -> Iterable[str]:
+    yield scenario.scenario
+    for lines in (
+        scenario.symptoms,
+        scenario.diagnosis,
+        scenario.remediation,
+        scenario.verification,
+        scenario.prevention,
+        scenario.evidence,
+    ):
+        yield from lines
+    yield scenario.escalation
+
+
+def _facts_of(section: RunbookSection) -> list[str]:
+    single = (section.integration, section.operation, section.host, section.credential, section.impact, section.rerun)
+    return [*(text for text in single if text), *section.history]

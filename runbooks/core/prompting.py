@@ -1,0 +1,161 @@
+"""From facts to what is sent: as few requests as fit, each with a constant head and the data in a fence."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from runbooks.core.digest import section_text, workflow_text
+from runbooks.core.facts import Facts
+from runbooks.core.judging import Rejected, ScenarioKey
+from runbooks.core.prompts import Prompts
+from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection
+
+CHARACTERS_PER_TOKEN = 4
+TOKENS_PER_SCENARIO = 350
+"""Of an answer: ten lines and their punctuation."""
+FEWEST_SCENARIOS = 2
+LONGEST_REASON = 400
+_FENCE = re.compile(r"\b(BEGIN|END)(\s+)DATA\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask for."""
+
+    prompt_tokens: int = 12_000
+    answer_tokens: int = 8_000
+    scenarios: int = 4
+    """Of one integration."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is sent: a head that is the same for every request, and the rest."""
+
+    system: str
+    user: str
+
+    @property
+    def tokens(self) -> int:
+        """An estimate."""
+        return (len(self.system) + len(self.user)) // CHARACTERS_PER_TOKEN
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt, and what its answer has to hold."""
+
+    prompt: Prompt
+    asked: tuple[ScenarioKey, ...]
+
+
+class Prompter:
+    """Writes the requests for one workflow. `clean` takes out of a text what must not be sent."""
+
+    def __init__(
+        self, facts: Facts, runbook: Runbook, *, prompts: Prompts, limits: Limits, clean: Callable[[str], str]
+    ) -> None:
+        self._facts = facts
+        self._prompts = prompts
+        self._limits = limits
+        self._clean = clean
+        self._sections = {section.node_key: section for section in runbook.sections}
+        self._shown_keys = {key: clean(key) for key in self._sections}
+
+    @cached_property
+    def shown(self) -> dict[str, str]:
+        """The data of each integration as the model sees it, by node key."""
+        return {key: self._section(section, self._wanted_of(section)) for key, section in self._sections.items()}
+
+    @cached_property
+    def left_out(self) -> tuple[str, ...]:
+        """Keys of integrations whose data alone is more than a request may hold."""
+        room = self._limits.prompt_tokens - self._fixed_tokens
+        return tuple(key for key, text in self.shown.items() if len(text) // CHARACTERS_PER_TOKEN > room)
+
+    def requests(self) -> list[Request]:
+        """All requests that the workflow needs, its integrations in the runbook's order."""
+        return [self._request(keys) for keys in self._groups()]
+
+    def repair(self, rejected: Mapping[ScenarioKey, Rejected]) -> Request:
+        """A second request, for just the scenarios that could not be used."""
+        wanted: dict[str, list[FailureScenario]] = {}
+        for node_key, scenario_id in rejected:
+            wanted.setdefault(node_key, []).append(self._scenario(node_key, scenario_id))
+        complaints = [
+            f"- {self._address(key)}: {self._fenced('; '.join(why.reasons)[:LONGEST_REASON])}"
+            for key, why in rejected.items()
+        ]
+        user = self._prompts.repair.substitute(
+            workflow=self._workflow(tuple(wanted)),
+            sections="\n\n".join(self._section(self._sections[key], scenarios) for key, scenarios in wanted.items()),
+            complaints="\n".join(complaints),
+        )
+        return Request(Prompt(self._prompts.system, user), tuple(rejected))
+
+    def real_key(self, node_key: str) -> str:
+        """The node key behind what the model calls it: a key that had to be redacted looks different to it."""
+        if node_key in self._sections:
+            return node_key
+        matching = [key for key, shown in self._shown_keys.items() if shown == node_key]
+        return matching[0] if len(matching) == 1 else node_key
+
+    @cached_property
+    def _scenarios_each(self) -> int:
+        """Fewer for a workflow with many integrations, so that one request does where one can do."""
+        fit = self._limits.answer_tokens // TOKENS_PER_SCENARIO
+        return min(self._limits.scenarios, max(FEWEST_SCENARIOS, fit // max(len(self._sections), 1)))
+
+    @cached_property
+    def _fixed_tokens(self) -> int:
+        return (len(self._prompts.system) + len(self._workflow(tuple(self._sections)))) // CHARACTERS_PER_TOKEN
+
+    def _groups(self) -> list[list[str]]:
+        groups: list[list[str]] = []
+        room_in, room_out = 0, 0
+        for key, text in self.shown.items():
+            if key in self.left_out:
+                continue
+            needs_in = len(text) // CHARACTERS_PER_TOKEN
+            needs_out = len(self._wanted_of(self._sections[key])) * TOKENS_PER_SCENARIO
+            if not groups or needs_in > room_in or needs_out > room_out:
+                groups.append([])
+                room_in = self._limits.prompt_tokens - self._fixed_tokens
+                room_out = self._limits.answer_tokens
+            groups[-1].append(key)
+            room_in -= needs_in
+            room_out -= needs_out
+        return groups
+
+    def _request(self, keys: Sequence[str]) -> Request:
+        asked = tuple((key, one.scenario_id) for key in keys for one in self._wanted_of(self._sections[key]))
+        user = self._prompts.user.substitute(
+            workflow=self._workflow(tuple(keys)),
+            sections="\n\n".join(self.shown[key] for key in keys),
+            wanted="\n".join(f"- {self._address(key)}" for key in asked),
+        )
+        return Request(Prompt(self._prompts.system, user), asked)
+
+    def _wanted_of(self, section: RunbookSection) -> list[FailureScenario]:
+        unique = {scenario.scenario_id: scenario for scenario in section.failure_scenarios}
+        return list(unique.values())[: self._scenarios_each]
+
+    def _scenario(self, node_key: str, scenario_id: str) -> FailureScenario:
+        return next(one for one in self._sections[node_key].failure_scenarios if one.scenario_id == scenario_id)
+
+    def _address(self, key: ScenarioKey) -> str:
+        shown = self._fenced(json.dumps(self._shown_keys[key[0]], ensure_ascii=False))
+        return f"node_key {shown}, scenario_id {json.dumps(key[1])}"
+
+    def _workflow(self, keys: tuple[str, ...]) -> str:
+        return self._fenced(self._clean(workflow_text(self._facts, around=keys)))
+
+    def _section(self, section: RunbookSection, wanted: Sequence[FailureScenario]) -> str:
+        integration = next(one for one in self._facts.integrations if one.node_key == section.node_key)
+        return self._fenced(self._clean(section_text(section, integration, wanted)))
+
+    def _fenced(self, text: str) -> str:
+        """Data cannot close its own fence."""
+        return _FENCE.sub(r"\1_\2DATA", text)
