@@ -5,6 +5,7 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from app.console import say
 from app.coverage import show_markdown
 from app.prefect_session import prefect_session
 from runbooks.bootstrap import open_database
@@ -22,8 +23,10 @@ def run_sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer
     else:
         show_markdown(coverage_markdown(report.coverage))
         print(report.headline)
-        for failed in report.failed:
-            print(f"workflow {failed.workflow_id} got no runbook: {failed.reason}", file=sys.stderr)
+    for reason, count in report.fallbacks.items():
+        say(f"{count} runbooks come from the catalogue although an LLM was asked: {reason}")
+    for failed in report.failed:
+        say(f"workflow {failed.workflow_id} got no runbook: {failed.reason}")
     return 1 if report.failed else 0
 
 

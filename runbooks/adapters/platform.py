@@ -118,7 +118,7 @@ def read_workflows(
         LEFT JOIN workflow_versions c ON c.id = w.current_version_id
         WHERE w.id = ANY(CAST(:ids AS {schema.id_type}[])) AND {IS_ACTIVE}
     """  # noqa: S608 - as above
-    rows = connection.execution_options(stream_results=True).execute(text(query), {"ids": list(ids)})
+    rows = connection.execute(text(query), {"ids": list(ids)}, execution_options={"stream_results": True})
     workflows: list[Workflow] = []
     unreadable: list[Failed] = []
     for row in rows.mappings():
