@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from psycopg.errors import DuplicateDatabase, UniqueViolation
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import URL
 
 from runbooks.adapters import embedded_watcher
 from runbooks.adapters.embedded_server import (
@@ -67,7 +67,7 @@ class EmbeddedPostgres:
     def url(self, database: str) -> str:
         """Address of a database, password included; starts the server and creates the database when needed."""
         self.start()
-        with self._one_line(), psycopg.connect(self._address("postgres"), autocommit=True, sslmode="disable") as server:
+        with self._one_line(), self._connect() as server:
             query = "SELECT 1 FROM pg_database WHERE datname = %s"
             if server.execute(query, [database]).fetchone() is None:
                 with suppress(DuplicateDatabase, UniqueViolation):  # another process may be faster
@@ -80,6 +80,16 @@ class EmbeddedPostgres:
             if self._client is not None:
                 os.close(self._client)
                 self._client = None
+
+    def _connect(self) -> psycopg.Connection:
+        def connect() -> psycopg.Connection:
+            return psycopg.connect(self._address("postgres"), autocommit=True, sslmode="disable")
+
+        try:
+            return connect()
+        except (psycopg.OperationalError, KeyError):
+            self.start()  # it may have been killed a moment ago
+            return connect()
 
     def _become_client(self) -> None:
         """Take part in the clients' lock; waits while the watcher stops the server."""
@@ -110,7 +120,8 @@ class EmbeddedPostgres:
             self._launch(lock, server)
         with opened(self._folder / "server") as server:  # the old file shares its lock with the server
             if not self._ready_unless_free(server):
-                raise failure("does not start", self._log.read_bytes()[logged:].decode(errors="replace"))
+                said = self._log.read_bytes()[logged:].decode(errors="replace")
+                raise failure("does not start", said, step=f"see {self._log}, {INSTEAD}")
 
     def _ready_unless_free(self, server: int) -> bool:
         """Wait until the server is ready, or until nothing of it is left and its lock is ours."""
@@ -177,9 +188,7 @@ class EmbeddedPostgres:
     def _address(self, database: str) -> str:
         password = (self._folder / "password").read_text()
         port = int(self._status()["port"])
-        return URL.create("postgresql", USER, password, "127.0.0.1", port, database).render_as_string(
-            hide_password=False
-        )
+        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{quote(database, safe='')}"
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:

@@ -162,12 +162,13 @@ def free_port(preferred: int | None) -> int:
     raise EmbeddedPostgresError(f"no port of 127.0.0.1 is free: close some programs, {INSTEAD}")
 
 
-def failure(what: str, said: str) -> EmbeddedPostgresError:
+def failure(what: str, said: str, *, step: str = OTHER_HOME) -> EmbeddedPostgresError:
     """Make one line of what the programs said, with what to do about it."""
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ["no reason given"]
     telling = [line for line in lines if re.search(r"\b(?:error|FATAL|PANIC)\b", line)] or lines
     reason = re.sub(r"^.*?\b(?:error|FATAL|PANIC):\s+", "", telling[0]).rstrip(".")
-    step = f"free some space, or {OTHER_HOME}" if "No space left" in said else OTHER_HOME
+    if "No space left" in said:
+        step = f"free some space, or {OTHER_HOME}"
     return EmbeddedPostgresError(f"the embedded PostgreSQL {what}: {reason}; {step}")
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 if sys.platform != "win32":  # where this module can be imported, but not used
     import fcntl
 
-LINGER_S = 2.0
+LINGER_S = 1.0
 """A command that follows within this time finds the server still running."""
 POLL_S = 0.02
 STOP_S = {signal.SIGINT: 30, signal.SIGQUIT: 10, 9: 10}
