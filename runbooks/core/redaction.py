@@ -60,19 +60,21 @@ _VALUE = re.compile(
     r"|'(?P<single>(?:[^'\\\n]|\\.){0,4096})'"
     r"|`(?P<tick>[^`\n]{0,4096})`"
     r"|(?P<escape>\\{1,4}[\"'])(?P<escaped>[^\n]{0,4096}?)(?P=escape)"
-    r"|\\{0,4}[\"'`]?(?P<bare>[^\s\"'`;&<>\\]{1,4096})"
+    r"|\\{0,4}[\"'`]?(?P<bare>[^\s\"'`;&<>\\]{1,512})"
 )
+_REST_OF_VALUE = re.compile(r"[^\s\"'`;&<>\\]*")
 _NAME_LITERALS = (
     *("pass", "pwd", "secret", "token", "key", "auth", "cookie", "jwt", "sig", "session", "sid", "code", "cred"),
-    *("bearer", "pin", "cvv", "cvc"),
+    *("bearer", "pin", "cvv", "cvc", "connection"),
 )
 
 
 _PROSE = re.compile(
-    r"(?i)(?P<keep>\b(?:api[ _-]?key|(?:access|secret|signing|private) key|(?:access|auth|bot|bearer|api) token|secret"
-    r"|password|passphrase|passwd|token|credential)s?(?: (?:provided|is|was|used|value|supplied|of|for user))?"
+    r"(?i)(?P<keep>(?<![\w$.])(?:api[ _-]?key|(?:access|secret|signing|private) key"
+    r"|(?:access|auth|bot|bearer|api) token|secret|password|passphrase|passwd|token|credential)s?"
+    r"(?: (?:provided|is|was|used|value|supplied|of|for user))?"
     r"\s{0,2}[:=]?\s{0,2}[\"'`(]?)"
-    r"(?P<value>[A-Za-z0-9+/_=.!@#$%^*~-]{6,512})"
+    r"(?P<value>[A-Za-z0-9+/_!@#$%^*~-][A-Za-z0-9+/_=.!@#$%^*~-]{5,511})"
 )
 _AUTHORIZATION = re.compile(
     r"(?i)(?P<scheme>(?:basic|bearer|token|api-?key|digest|negotiate|oauth|key|ssws|splunk|bot|hmac|aws4-hmac-sha256|"
@@ -184,9 +186,15 @@ def _secret_behind(text: str, match: re.Match[str], strength: Strength) -> tuple
         content = content.rstrip(",.:)]}")
         if content.startswith(("{", "[", "(")):
             return None
-    if _is_secret_value(content, strength, match["separator"], quoted=group != "bare"):
-        return start, start + len(content)
-    return None
+    if last == "string" and (";" in content or "://" in content):
+        return None  # its parts are judged one by one, so that the host stays
+    if not _is_secret_value(content, strength, match["separator"], quoted=group != "bare"):
+        return None
+    end = start + len(content)
+    if group == "bare" and end == value.end():
+        # The head was enough to judge; a longer value goes whole.
+        end = _REST_OF_VALUE.match(text, end).end()  # type: ignore[union-attr]  # an empty rest matches, too
+    return start, end
 
 
 def _header_secret(text: str, position: int, name: str) -> tuple[int, int] | None:
@@ -195,8 +203,8 @@ def _header_secret(text: str, position: int, name: str) -> tuple[int, int] | Non
         return None
     content = value["bare"]
     if name != "authorization":
-        hidden = "=" in content and not secret_names.is_placeholder(content.partition("=")[2])
-        return value.span("bare") if hidden else None
+        certain = "=" in content.rstrip("=") or secret_names.looks_mixed(content)
+        return None if not certain or _only_stands_for(content.partition("=")[2] or content) else value.span("bare")
     parts = _AUTHORIZATION.match(content)
     if parts is None or "<secret:" in content:
         return None
@@ -295,7 +303,10 @@ _CONNECTION_NAMES = (
 )
 _NAMING_KEYS = ("name", "key", "header", "field", "parameter")
 _ADDRESS = re.compile(r"(?P<keep>[a-z][a-z0-9+.-]{1,30}://[^\s/?#]{1,256}/?)(?P<value>.*)", re.DOTALL)
-_LITERAL = re.compile(r"(?<!\[)(?<!\$\()([\"'])(?P<value>[^\"'\s]{6,256})\1")
+_LITERAL = re.compile(
+    r"\[\s{0,3}(?P<name>[\"'])[^\n]{0,200}?(?P=name)\s{0,3}\]|\$\(\s{0,3}(?P<node>[\"'])[^\n]{0,200}?(?P=node)\s{0,3}\)"
+    r"|(?P<quote>[\"'])(?P<value>[^\"'\s]{6,256})(?P=quote)"
+)
 
 
 def _config(value: Any, name: str, extra: Rules, fields: frozenset[str], depth: int) -> Any:
@@ -303,7 +314,7 @@ def _config(value: Any, name: str, extra: Rules, fields: frozenset[str], depth: 
         return TOO_DEEP
     if isinstance(value, dict):
         return {
-            redact(str(key), extra): _config(item, _name_of(value, key, name), extra, fields, depth + 1)
+            redact(str(key), extra): _config(item, _name_of(value, str(key), name), extra, fields, depth + 1)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
@@ -316,12 +327,11 @@ def _config(value: Any, name: str, extra: Rules, fields: frozenset[str], depth: 
     return placeholder(kind_of(name)) if is_number and strength_of(name).value >= Strength.STRONG.value else value
 
 
-def _name_of(container: dict[Any, Any], key: Any, inherited: str) -> str:
+def _name_of(container: dict[Any, Any], key: str, inherited: str) -> str:
     """The name that judges a value: its key's, or for `{"name": "Authorization", "value": …}` what it is called."""
-    key = str(key)
     if key.lower() in ("value", "values"):
         called = next((container[other] for other in _NAMING_KEYS if isinstance(container.get(other), str)), inherited)
-        return called or key
+        return str(called or key)
     if strength_of(key) is Strength.NONE and strength_of(inherited).value >= Strength.STRONG.value:
         return "" if key.lower() in ("name", "type", "id") else inherited
     return key
@@ -337,7 +347,7 @@ def _config_text(text: str, name: str, extra: Rules) -> str:
     if kind.endswith(_WEBHOOK_NAMES):
         return redacted if redacted != text else _ADDRESS.sub(_hide_path(kind), text)
     if kind.endswith(_CONNECTION_NAMES):
-        return redacted if redacted != text or _ADDRESS.match(text) else placeholder(kind)
+        return redacted if redacted != text or _ADDRESS.match(text) is not None else placeholder(kind)
     strength = strength_of(name)
     if strength is Strength.NONE or (strength is Strength.WEAK and not secret_names.looks_random(text.strip())):
         return redacted
@@ -345,8 +355,13 @@ def _config_text(text: str, name: str, extra: Rules) -> str:
 
 
 def _without_literals(text: str, kind: str) -> str:
-    """A template may hold the secret itself: `{{ "Basic " + btoa("user:…") }}`; names of nodes in `[…]` and `$(…)` stay."""
-    return _LITERAL.sub(lambda match: match[0].replace(match["value"], placeholder(kind)), text)
+    """A template may hold the secret itself, as in `{{ btoa("user:…") }}`; names of nodes in `[…]` and `$(…)` stay."""
+
+    def replace(match: re.Match[str]) -> str:
+        value = match["value"]
+        return str(match[0]) if value is None else match["quote"] + placeholder(kind) + match["quote"]
+
+    return _LITERAL.sub(replace, text)
 
 
 def _hide_path(kind: str) -> Callable[[re.Match[str]], str]:

@@ -63,11 +63,11 @@ _STOP_WORDS = _words(
     "url use used user valid value verify was with wrong you your"
 )
 _TEMPLATE = re.compile(
-    r"\{\{.*?\}\}|\$\{[^{}]*\}|<%.*?%>|<[^<>\s]{1,80}>|%[A-Z][A-Z0-9_]*%|\$\([^()]*\)"
+    r"\{\{.*?\}\}|\$\{[^{}]*\}|<%.*?%>|<[^<>\n]{1,80}>|%[A-Z][A-Z0-9_]*%|\$\([^()]*\)"
     r"|\$(?:[A-Z_][A-Z0-9_]*|json|node|env|vars|secrets|credentials|input|item|parameter)(?![A-Za-z0-9])[\w.\[\]]*",
     re.DOTALL,
 )
-_SCHEME_ONLY = re.compile(r"=?\s*(?:basic|bearer|token|apikey|bot|key)?\s*", re.IGNORECASE)
+_SCHEME = re.compile(r"=?\s*(?:(?:basic|bearer|token|apikey|bot|key)(?:\s+|\Z))?", re.IGNORECASE)
 _MASK = re.compile(r"[xX*.•_#-]+")
 _YOURS = re.compile(r"(?i)\[?(?:your|my|the|insert|enter|replace)(?:[-_ ][a-z]+)+(?:[-_ ]here)?\]?")
 _CONSTANT = re.compile(r"[A-Z][A-Z]*(?:_[A-Z0-9]+)+")
@@ -81,9 +81,9 @@ def strength_of(name: str) -> Strength:
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in ("value", "v")):
         words.pop()
-    if not words or words[-2:] == ["secret", "id"]:
-        return Strength.STRONG if words else Strength.NONE
-    if words[-1] in _ABOUT or not _NO_SECRET_BEFORE.isdisjoint(words[:-1]):
+    if words[-2:] in (["secret", "id"], ["connection", "string"]):
+        return Strength.STRONG
+    if not words or words[-1] in _ABOUT or not _NO_SECRET_BEFORE.isdisjoint(words[:-1]):
         return Strength.NONE
     if any(_PASSWORD.search(word) for word in words):
         return Strength.PASSWORD
@@ -105,8 +105,8 @@ def kind_of(name: str) -> str:
 
 def is_placeholder(value: str) -> bool:
     """Whether a value only stands for a secret: a template, a mask, an environment variable, `your-api-key`."""
-    rest = _TEMPLATE.sub("", value).strip()
-    return bool(_SCHEME_ONLY.fullmatch(rest) or _MASK.fullmatch(rest) or _YOURS.fullmatch(rest))
+    rest = _SCHEME.sub("", _TEMPLATE.sub("", value).strip(), count=1)
+    return bool(not rest or _MASK.fullmatch(rest) or _YOURS.fullmatch(rest))
 
 
 def is_constant(value: str) -> bool:
@@ -122,7 +122,7 @@ def is_prose(value: str) -> bool:
 
 def looks_mixed(value: str) -> bool:
     """Whether a word has the mixture of characters of a password or token, not of a word, path, host or date."""
-    if len(value) < 6 or not any(map(str.isalpha, value)) or value.startswith(("/", "http:", "https:", "arn:")):
+    if len(value) < 6 or not any(map(str.isalpha, value)) or value.startswith(("http:", "https:", "arn:")):
         return False
     has_digit = any(map(str.isdigit, value))
     if len(value) < 8:
@@ -144,8 +144,8 @@ def looks_random(value: str) -> bool:
 _EVERYDAY = re.compile(
     r"v?\d[\d.:/_TZ-]*"  # versions, dates, times
     r"|[\w-]+(?:\.[a-z][\w-]*)+(?::\d+)?(?:/.*)?"  # hosts, file names, dotted paths
-    r"|[A-Za-z]+[-_ ]?\d{1,4}"  # one word and its number
-    r"|(?:[A-Za-z]{3,}|\d{1,4})(?:[-_/](?:[A-Za-z]{2,}|v?\d{1,4}))+"  # slugs
+    r"|(?:[A-Z]?[a-z]+|[A-Z]+)[-_ ]?\d{1,4}"  # one word and its number
+    r"|/?(?:[A-Za-z]{3,}|v?\d{1,4})(?:[-_/](?:[A-Za-z]{2,}|v?\d{1,4}))+(?:\.[a-z]{2,4})?"  # slugs and paths
 )
 _CAMEL = re.compile(r"[A-Za-z]?[a-z]+(?:[A-Z][a-z]+)+|(?:[A-Z][a-z]+)+[A-Z]?")
 

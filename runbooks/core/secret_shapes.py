@@ -18,6 +18,7 @@ class Shape:
 
 _START = r"(?<![A-Za-z0-9])"
 _TAIL = r"[A-Za-z0-9_-]"
+_BASE64_END = r"={0,2}(?![\w=])"
 
 
 def _shape(kind: str, literals: str, pattern: str, flags: int = 0) -> Shape:
@@ -115,8 +116,16 @@ TOKENS = (
     _shape(
         "jwt", "eyj", r"(?<![A-Za-z0-9_-])eyJ[\w-]{6,4096}\.[\w-]{4,8192}(?:\.[\w-]{0,4096})?(?:\.[\w-]{0,4096}){0,2}"
     ),
-    _shape("bearer_token", "bearer", r"(?i)(?P<keep>\bbearer\s{1,3})(?=[\w.~+/=-]{0,256}[0-9])[\w.~+/=-]{8,4096}"),
-    _shape("bearer_token", "bearer", r"(?P<keep>\b[Bb]earer\s{1,3})(?=[\w.~+/=-]{0,256}[a-z])[\w.~+/=-]{20,4096}"),
+    _shape(
+        "bearer_token",
+        "bearer",
+        rf"(?i)(?P<keep>\bbearer\s{{1,3}})(?=[\w.~+/-]{{0,256}}\d)[\w.~+/-]{{8,4096}}{_BASE64_END}",
+    ),
+    _shape(
+        "bearer_token",
+        "bearer",
+        rf"(?P<keep>\b[Bb]earer\s{{1,3}})(?=[\w.~+/-]{{0,256}}[a-z])[\w.~+/-]{{20,4096}}{_BASE64_END}",
+    ),
 )
 
 ADDRESSES = (
