@@ -45,5 +45,5 @@ def read_incidents(connection: Connection, *, since: datetime, workspace_id: str
     query = text(QUERY.format(scope=scope))
     parameters = {"since": since, "workspace_id": workspace_id}
     # A server-side cursor: there may be more incidents than one wants to hold.
-    for row in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query, parameters):
+    for row in connection.execute(query, parameters, execution_options={"yield_per": ROWS_AT_ONCE}):
         yield Incident.model_construct(with_runbook=row[0], duration_s=row[1])
