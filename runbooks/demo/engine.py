@@ -274,7 +274,12 @@ def replayed(recording: Recording, at: datetime, random: Random) -> Recording:
     )
     nodes = [
         node._replace(
-            id=ids[node.id], execution_id=replay_id, started_at=at, finished_at=at, created_at=at, updated_at=at
+            id=ids[node.id],
+            execution_id=replay_id,
+            started_at=node.started_at and at,
+            finished_at=node.finished_at and at,
+            created_at=at,
+            updated_at=at,
         )
         for node in recording.nodes
     ]

@@ -100,7 +100,7 @@ def stories(now: datetime) -> tuple[Story, ...]:
         told("#product archived", ("release_notes", "post"), (14, 6.0, 50.0), 1.0, CHANNEL_ARCHIVED),
         told("Sales sheet moved", ("wholesale_leads", "sheet"), (20, 7.0, 30.0), 1.0, SHEET_MOVED, rerun=True),
         *(
-            told("HubSpot on Mondays", ("crm_sync", "hubspot_upsert"), (days, 9.0, 1.6), 0.75, HUBSPOT_LIMIT)
+            told("HubSpot on Mondays", ("crm_sync", "hubspot_upsert"), (days, 9.0, 2.2), 0.85, HUBSPOT_LIMIT)
             for days in range(DAYS + 1)
             if (today - timedelta(days=days)).weekday() == 0
         ),
@@ -110,7 +110,7 @@ def stories(now: datetime) -> tuple[Story, ...]:
 def drifts() -> tuple[Drift, ...]:
     """What gets slower: both read from the same replica."""
     return (
-        Drift(("nightly_report", "revenue"), 3.0, (DEADLINE, STATEMENT), timedelta(hours=5, minutes=12)),
+        Drift(("nightly_report", "revenue"), 3.4, (DEADLINE, STATEMENT), timedelta(hours=5, minutes=12)),
         Drift(("order_archive", "2"), 3.4, (DEADLINE,)),
     )
 
@@ -131,7 +131,7 @@ def everyday() -> Mapping[Place, Sequence[tuple[float, Fault]]]:
             (0.008, raised("failed to send email: 550 5.1.1 Recipient address rejected: User unknown"))
         ],
         ("crm_sync", "hubspot_upsert"): [
-            (0.004, HUBSPOT_LIMIT),
+            (0.0015, HUBSPOT_LIMIT),
             (0.003, broken(502)),
             (0.0015, refused(409, "Contact already exists. Existing ID: 51")),
         ],

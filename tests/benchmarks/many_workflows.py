@@ -1,0 +1,42 @@
+"""A database with as many workflows as a benchmark wants: the demo's, cloned with small differences."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, text
+
+from runbooks.demo.load import load_demo
+
+WORKSPACES = 50
+"""Clones are spread over so many workspaces."""
+
+ADD_WORKSPACES = """
+    INSERT INTO workspaces (name, slug, settings, owner_id, created_at, updated_at)
+    SELECT name || ' ' || number, slug || '-' || number, settings, owner_id, created_at, updated_at
+    FROM workspaces, generate_series(1, :workspaces) number WHERE id = CAST(:demo AS uuid)
+"""
+# The company's name stands in hosts and addresses, so no two clones have the same definition.
+ADD_WORKFLOWS = """
+    WITH models AS (
+        SELECT *, row_number() OVER (ORDER BY id) - 1 AS place, count(*) OVER () AS models FROM workflows
+        WHERE workspace_id = CAST(:demo AS uuid) AND is_active AND deleted_at IS NULL
+    ), targets AS (
+        SELECT id, row_number() OVER (ORDER BY slug) - 1 AS place FROM workspaces WHERE id <> CAST(:demo AS uuid)
+    )
+    INSERT INTO workflows (workspace_id, created_by, name, description, is_active, trigger_type, trigger_config,
+                           nodes, edges, viewport, settings, execution_count, created_at, updated_at)
+    SELECT t.id, m.created_by, m.name || ' ' || number, m.description, true, m.trigger_type, m.trigger_config,
+           replace(m.nodes::text, 'tidewell', 'shop-' || number)::json, m.edges, m.viewport, m.settings,
+           m.execution_count / (1 + number % 10), m.created_at, m.updated_at
+    FROM generate_series(0, :missing - 1) number
+    JOIN models m ON m.place = number % m.models
+    JOIN targets t ON t.place = number % :workspaces
+"""
+
+
+def scale(connection: Connection, *, workflows: int) -> None:
+    """Load the demo and clone its workflows until so many are active; clones have no history. The caller commits."""
+    demo = load_demo(connection, now=datetime.now(UTC))
+    values = {"demo": demo.workspace_id, "workspaces": WORKSPACES, "missing": max(0, workflows - demo.workflows)}
+    connection.execute(text(ADD_WORKSPACES), values)
+    connection.execute(text(ADD_WORKFLOWS), values)
+    connection.execute(text("ANALYZE workflows, workspaces"))
