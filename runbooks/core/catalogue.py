@@ -115,7 +115,7 @@ class Catalogue:
         if missing:
             raise FileRejected(missing[0].value, (), f"there is no file for the kind {missing[0].value}")
         for name, file in self.files.items():
-            if file.extends and self.files[self._by_kind[file.extends]].extends:
+            if file.extends and not file.services and self.files[self._by_kind[file.extends]].extends:
                 raise FileRejected(name, ("extends",), f"{file.extends} extends a kind itself; extend that one")
 
     @property
@@ -175,7 +175,8 @@ class Catalogue:
         return None
 
     def _chain(self, service_file: str | None, kind: IntegrationKind) -> list[str]:
-        name = self._by_kind[kind]
+        below = (self.files[service_file].extends if service_file else None) or kind
+        name = self._by_kind[below]
         extends = self.files[name].extends
         base = [self._by_kind[extends]] if extends else []
         return [*base, name, *([service_file] if service_file else [])]
@@ -190,7 +191,7 @@ class Catalogue:
             terms.update(file.terms)
             self._lay_over(layers, name, file)
         last = self.files[names[-1]]
-        foreign = bool(last.services) and last.kind is not self.files[names[-2]].kind
+        foreign = bool(last.services) and (last.extends or last.kind) is not self.files[names[-2]].kind
         scenarios = []
         for key, layer in layers.items():
             lacks = [part for part in REQUIRED if layer.fields.get(part) is None]

@@ -39,9 +39,9 @@ _VAGUE = re.compile(
     re.IGNORECASE,
 )
 _CHANGING = re.compile(
-    r"^(?:if [^,]*, |for [^,]*, |or )?(?:then )?(?:create|enter|set|raise|lower|switch|add|remove|restore|change|replace"
-    r"|activate|deactivate|reconnect|rotate|delete|grant|enable|disable|install|move|rename|put|choose|correct|lengthen"
-    r"|narrow|limit|map|pin|connect|edit|update)\b",
+    r"^(?:if [^,]*, |for [^,]*, |or )?(?:then )?(?:create|enter|set|raise|lower|switch|add|remove|restore|change"
+    r"|replace|activate|deactivate|reconnect|rotate|delete|grant|enable|disable|install|move|rename|put|choose|correct"
+    r"|lengthen|narrow|limit|map|pin|connect|edit|update)\b",
     re.IGNORECASE,
 )
 
@@ -73,7 +73,7 @@ def check_catalogue(catalogue: Catalogue) -> list[Finding]:
 def consistent_conditions(names: Sequence[str]) -> Iterator[frozenset[str]]:
     """Every set of true conditions that can occur, among those named."""
     for values in product((False, True), repeat=len(names)):
-        true = {name: value for name, value in zip(names, values, strict=True)}
+        true = dict(zip(names, values, strict=True))
         if _can_be(true):
             yield frozenset(name for name, value in true.items() if value)
 

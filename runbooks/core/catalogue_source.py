@@ -71,6 +71,7 @@ class CatalogueFile(Source):
 
     kind: IntegrationKind | None = None
     extends: IntegrationKind | None = None
+    """The kind whose text lies below; for services in place of their own kind's."""
     services: tuple[Slug, ...] = ()
     workflow: bool = False
     standard: tuple[FailureClass, ...] = ()
@@ -87,6 +88,6 @@ class CatalogueFile(Source):
             raise ValueError("a file needs `kind`, `services` or `workflow: true`")
         if self.workflow and (self.kind or self.services or self.extends):
             raise ValueError("`workflow: true` stands alone, without `kind`, `services` and `extends`")
-        if self.extends and (self.services or self.extends == self.kind):
-            raise ValueError("`extends` is for a file of a kind, and names another kind")
+        if self.extends and self.extends == self.kind:
+            raise ValueError("`extends` names another kind")
         return self

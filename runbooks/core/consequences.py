@@ -1,5 +1,7 @@
 """What stops when an integration fails, and what would happen twice when its execution is run again."""
 
+import re
+
 from runbooks.core.integration import Integration, IntegrationKind
 from runbooks.core.terms import Names
 
@@ -21,6 +23,10 @@ _TWICE = {
 }
 _OVERWRITES = frozenset({IntegrationKind.STORAGE, IntegrationKind.FILE_TRANSFER, IntegrationKind.VECTOR_STORE})
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})
+_REPEATABLE_OPERATIONS = frozenset(
+    {"delete", "remove", "update", "upsert", "set", "replace", "mark", "archive", "move"}
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\s-]+")
 
 
 def impact_text(integration: Integration, names: Names) -> str:
@@ -51,7 +57,8 @@ def rerun_text(integration: Integration, names: Names) -> str:
     node = names[integration.node_key]
     if integration.direction == "inbound":
         return (
-            f"Node {node} fetches again at its next interval; look whether items of the gap were skipped or come twice."
+            f"Nothing to run again: node {node} receives or fetches by itself. Once it works, look whether what "
+            "arrived in between comes late, twice or not at all."
         )
     before = [key for key in integration.repeats if key != integration.node_key]
     own = _own_repeat(integration, node)
@@ -67,14 +74,31 @@ def rerun_text(integration: Integration, names: Names) -> str:
 def _own_repeat(integration: Integration, node: str) -> str:
     if integration.access == "read":
         return ""
-    if (integration.method or "").upper() in _REPEATABLE_METHODS or integration.kind in _OVERWRITES:
+    if _leaves_the_same_state(integration):
         return f"The call of node {node} itself can be repeated: a second one leaves the same state."
     twice = _TWICE.get(integration.kind, "the same change twice")
     certain = "writes" if integration.access == "write" else "may write"
+    refusal, fault = (
+        ("a refusal (4xx)", ", a lost connection or a 5xx")
+        if integration.method
+        else (
+            "a clear refusal",
+            " or a lost connection",
+        )
+    )
     return (
-        f"Node {node} {certain}: after a refusal (4xx) it can be repeated; after a timeout, a lost connection or a 5xx "
+        f"Node {node} {certain}: after {refusal} it can be repeated; after a timeout{fault} "
         f"look first whether the call took effect, else there may be {twice}."
     )
+
+
+def _leaves_the_same_state(integration: Integration) -> bool:
+    if (integration.method or "").upper() in _REPEATABLE_METHODS or integration.kind in _OVERWRITES:
+        return True
+    if integration.method:
+        return False
+    words = _CAMEL.sub(" ", integration.operation.rpartition(".")[2]).lower().split()
+    return bool(words) and words[0] in _REPEATABLE_OPERATIONS
 
 
 def _does(keys: list[str]) -> str:

@@ -9,9 +9,6 @@ from collections.abc import Iterator, Sequence
 from runbooks.core.failure_classes import Severity
 from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection
 
-CONTENTS_FROM = 6
-"""With fewer scenarios the page needs no contents."""
-
 _CODE = re.compile(r"`[^`]+`")
 _SPECIAL = re.compile(
     r"[\\`*\[<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=~)|&(?=#?[A-Za-z0-9]+;)|(?<=:)/(?=/)|(?<=www)\."
@@ -23,7 +20,7 @@ _URL = re.compile(r"https://[^\s<>()\[\]\"'`|\\]+")
 def to_markdown(runbook: Runbook) -> str:
     """The whole runbook on one page, the riskiest integration and the likeliest scenario first."""
     sections = by_risk(runbook.sections)
-    lines = [*_head(runbook), *_glance(sections), *_contents(sections, runbook.general)]
+    lines = [*_head(runbook), *_glance(sections, runbook.general)]
     for number, section in enumerate(sections, start=1):
         lines += _section(section, number)
     lines += _general(runbook.general, len(sections) + 1)
@@ -83,14 +80,16 @@ def _head(runbook: Runbook) -> list[str]:
     return [*lines, ""]
 
 
-def _glance(sections: Sequence[RunbookSection]) -> list[str]:
-    if not sections:
-        return []
+def _glance(sections: Sequence[RunbookSection], general: Sequence[FailureScenario]) -> list[str]:
     rows = [
         f"| [{number}](#s{number}) | {section.severity.value} | {escape_cell(_name(section))} | "
-        f"{escape_cell(section.integration)} | {escape_cell(_first(section))} |"
+        f"{escape_cell(section.integration)} | {escape_cell(_first(section.failure_scenarios))} |"
         for number, section in enumerate(sections, start=1)
     ]
+    if general:
+        worst = Severity.worst([scenario.severity for scenario in general])
+        number = len(sections) + 1
+        rows.append(f"| [{number}](#s{number}) | {worst.value} | any | the platform itself | {_first(general)} |")
     return [
         "## At a glance",
         "",
@@ -98,43 +97,39 @@ def _glance(sections: Sequence[RunbookSection]) -> list[str]:
         "|---|---|---|---|---|",
         *rows,
         "",
-        "Find the failed node on the Executions page, go to its section, and compare its error with the symptoms.",
+        "Find the first failed node on the Executions page, go to its section, and compare the error with the "
+        f"symptoms. If nothing fits, use {len(sections) + 1}.{len(general)}.",
         "",
     ]
 
 
-def _contents(sections: Sequence[RunbookSection], general: Sequence[FailureScenario]) -> list[str]:
-    scenarios = [(section.failure_scenarios, _name(section)) for section in sections]
-    if general:
-        scenarios.append((tuple(general), "The workflow as a whole"))
-    if sum(len(listed) for listed, _ in scenarios) < CONTENTS_FROM:
-        return []
-    lines = ["## Contents", ""]
-    for number, (listed, name) in enumerate(scenarios, start=1):
-        links = " · ".join(
-            f"[{escape_cell(scenario.scenario)}](#s{number}-{place})" for place, scenario in enumerate(listed, start=1)
-        )
-        lines.append(f"{number}. [{escape_cell(name)}](#s{number}): {links}")
-    return [*lines, ""]
-
-
 def _section(section: RunbookSection, number: int) -> list[str]:
     lines = [f'<a id="s{number}"></a>', "", f"## {number}. {escape(_name(section))}: {escape(section.integration)}", ""]
-    lines += [f"{escape(_address(section))}", ""]
+    lines += [f"- **Calls:** {escape(_address(section))}"]
     lines += [f"- **If it fails:** {escape(section.impact)}"] if section.impact else []
     lines += [f"- **Run it again?** {escape(section.rerun)}"] if section.rerun else []
     lines += [f"- **History:** {' '.join(escape(one) for one in section.history)}"] if section.history else []
-    lines.append("")
-    for place, scenario in enumerate(section.failure_scenarios, start=1):
-        lines += _scenario(scenario, f"{number}.{place}", f"s{number}-{place}")
-    return lines
+    return [*lines, "", *_scenarios(section.failure_scenarios, number)]
 
 
 def _general(general: Sequence[FailureScenario], number: int) -> list[str]:
     if not general:
         return []
-    lines = [f'<a id="s{number}"></a>', "", f"## {number}. The workflow as a whole", ""]
-    for place, scenario in enumerate(general, start=1):
+    return [
+        f'<a id="s{number}"></a>',
+        "",
+        f"## {number}. The workflow as a whole",
+        "",
+        *_scenarios(general, number),
+    ]
+
+
+def _scenarios(scenarios: Sequence[FailureScenario], number: int) -> list[str]:
+    links = " · ".join(
+        f"[{escape_cell(scenario.scenario)}](#s{number}-{place})" for place, scenario in enumerate(scenarios, start=1)
+    )
+    lines = [f"Likeliest first: {links}", ""] if len(scenarios) > 1 else []
+    for place, scenario in enumerate(scenarios, start=1):
         lines += _scenario(scenario, f"{number}.{place}", f"s{number}-{place}")
     return lines
 
@@ -199,15 +194,16 @@ def _name(section: RunbookSection) -> str:
     return section.node_label or section.node_key
 
 
-def _first(section: RunbookSection) -> str:
-    return section.failure_scenarios[0].scenario if section.failure_scenarios else ""
+def _first(scenarios: Sequence[FailureScenario]) -> str:
+    return scenarios[0].scenario if scenarios else ""
 
 
 def _address(section: RunbookSection) -> str:
+    call = f"{section.operation} at {section.host}" if section.operation and section.host else ""
+    key = f"key {section.node_key}, " if section.node_key != _name(section) else ""
     parts = [
-        section.operation,
-        f"at {section.host}" if section.host else "",
+        call or section.operation or section.host or section.integration,
         f'with credential "{section.credential}"' if section.credential else "",
-        f"(node key {section.node_key}, type {section.node_type})",
+        f"({key}type {section.node_type})" if section.node_type else "",
     ]
     return " ".join(part for part in parts if part)

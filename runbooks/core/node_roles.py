@@ -1,7 +1,7 @@
 """What the nodes inside a workflow do that call nothing outside: trigger, approve, wait, loop, branch, run code."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,7 +25,7 @@ class WorkflowShape:
     """How a workflow starts and what happens inside it."""
 
     trigger_type: str
-    """manual, webhook, schedule, event; empty when nothing tells."""
+    """manual, webhook, schedule, event, called (by another workflow); empty when nothing tells."""
     by_role: Mapping[Role, tuple[Node, ...]]
     has_steps: bool
     """Whether anything runs after the trigger."""
@@ -51,7 +51,7 @@ _TRIGGER_KIND = {
     "triggermanual": "manual",
     "manualtrigger": "manual",
     "start": "manual",
-    "executeworkflowtrigger": "manual",
+    "executeworkflowtrigger": "called",
     "triggerwebhook": "webhook",
     "webhook": "webhook",
     "formtrigger": "webhook",
@@ -84,10 +84,16 @@ def shape_of(workflow: Workflow) -> WorkflowShape:
             if role is not None:
                 found[role].append(node)
     return WorkflowShape(
-        trigger_type=workflow.trigger_type or next(iter(kinds), ""),
+        trigger_type=_how_it_starts(workflow.trigger_type, kinds),
         by_role={role: tuple(nodes) for role, nodes in found.items()},
         has_steps=steps,
     )
+
+
+def _how_it_starts(said: str, kinds: Sequence[str]) -> str:
+    """What the platform says, unless that is vague and a node knows better."""
+    first = next(iter(kinds), "")
+    return first if first and said in ("", "event") else said
 
 
 def short_type(node_type: str) -> str:

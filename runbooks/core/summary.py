@@ -14,6 +14,7 @@ _STARTS = {
     "schedule": "runs on a schedule",
     "event": "starts on an event",
     "manual": "is started by hand",
+    "called": "is started by another workflow",
 }
 
 
@@ -51,8 +52,8 @@ def _likeliest(facts: Facts, names: Names, sections: Sequence[RunbookSection]) -
             f"first suspect: {_lower(section.failure_scenarios[0].scenario)}."
         )
     first = max(sections, key=lambda section: section.severity.rank)
-    why = "no failure of these nodes is on record" if facts.history_included else "history was left out"
-    return f"Likeliest to fail ({why}): {_lower(first.failure_scenarios[0].scenario)} at {names[first.node_key]}."
+    why = "No failure of its nodes is on record" if facts.history_included else "History was left out"
+    return f"{why}; by experience look first at {names[first.node_key]}: {_lower(first.failure_scenarios[0].scenario)}."
 
 
 def _rate(history: Reliability) -> str:
