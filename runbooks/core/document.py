@@ -43,7 +43,9 @@ class Problems:
 
     def lines(self) -> tuple[str, ...]:
         """One line a kind, with a few examples and the number of the others."""
-        return tuple(_line(kind, [text for text in found if text]) for kind, found in self._examples.items())
+        return tuple(
+            _line(kind, [text for text in dict.fromkeys(found) if text]) for kind, found in self._examples.items()
+        )
 
 
 def _line(kind: str, examples: list[str]) -> str:

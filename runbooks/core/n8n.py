@@ -125,14 +125,22 @@ def _targets(outputs_by_kind: Any) -> Iterator[tuple[str, int, str]]:
     """Kind, output index and name of every target; hand-written exports leave out levels of the nesting."""
     by_kind = outputs_by_kind if isinstance(outputs_by_kind, dict) else {"main": outputs_by_kind}
     for kind, outputs in by_kind.items():
-        numbered = outputs.values() if isinstance(outputs, dict) and "node" not in outputs else outputs
-        if isinstance(numbered, (dict, str)):
-            numbered = [numbered]
-        for output, targets in enumerate(numbered or ()) if not isinstance(numbered, (int, float)) else ():
-            for target in targets if isinstance(targets, list) else [targets]:
-                if target is not None:
-                    name = target.get("node") if isinstance(target, dict) else target
-                    yield kind, output if isinstance(targets, list) else 0, name if isinstance(name, str) else ""
+        for output, target in _numbered(outputs):
+            name = target.get("node") if isinstance(target, dict) else target
+            yield kind, output, name if isinstance(name, str) else ""
+
+
+def _numbered(outputs: Any) -> Iterator[tuple[int, Any]]:
+    """Every target with the index of its output: a list a output, or all of them in one flat list."""
+    if isinstance(outputs, dict) and "node" not in outputs:
+        outputs = list(outputs.values())
+    if not isinstance(outputs, list):
+        outputs = [[outputs]]
+    for output, targets in enumerate(outputs):
+        if isinstance(targets, list):
+            yield from ((output, target) for target in targets if target is not None)
+        elif targets is not None:
+            yield 0, targets
 
 
 def _edge_kind(source: Node, kind: str, output: int) -> str:
