@@ -163,18 +163,17 @@ def _literal_host(url: str) -> str:
 
 
 def _defaults(versions: list[Node]) -> tuple[str, str]:
-    """Default resource, and the default operation of each resource; what versions disagree on is left out."""
-    resources: set[str] = set()
+    """The latest default resource, and the default operation of each resource on which all versions agree."""
+    default = ""
     operations: dict[str, set[str]] = {}
-    for version in versions:
+    for version in sorted(versions, key=_latest_version):
         for field in version.get("properties", []):
             if field.get("name") == "resource" and isinstance(field.get("default"), str):
-                resources.add(field["default"])
+                default = field["default"]
             if field.get("name") == "operation" and isinstance(field.get("default"), str):
                 for resource in ((field.get("displayOptions") or {}).get("show") or {}).get("resource", [""]):
                     operations.setdefault(str(resource), set()).add(field["default"])
     agreed = {resource: min(found) for resource, found in operations.items() if len(found) == 1 and min(found)}
-    default = min(resources) if len(resources) == 1 else ""
     pairs = sorted(f"{resource}.{operation}" if resource else operation for resource, operation in agreed.items())
     return default, " ".join(pairs)
 

@@ -20,6 +20,8 @@ class Position:
     """Nodes that do not run when it fails, as far as they are counted."""
     stops_records: bool = False
     """Among them one that moves money or keeps records."""
+    stops_most: bool = False
+    """At least half of the workflow's nodes are among them."""
     on_every_way: bool = False
     handled: bool = False
     """The workflow goes on when it fails, or has a branch for it."""
@@ -35,7 +37,7 @@ def weight(kind: IntegrationKind, effect: Effect) -> int:
 def criticality(kind: IntegrationKind, effect: Effect, position: Position) -> Severity:
     """Add up what it does, whether everything has to pass it and what it stops; handled failures are one level less."""
     points = weight(kind, effect)
-    if position.stops and (position.on_every_way or position.starts_workflow):
+    if position.stops and (position.on_every_way or position.starts_workflow or position.stops_most):
         points += 1
     if position.stops_records:
         points += 1

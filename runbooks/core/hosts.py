@@ -21,6 +21,7 @@ PRIVATE_SUFFIXES = tuple(
 )
 
 _TEMPLATE = re.compile(r"\{\{(.*?)(?:\}\}|\Z)|\$\{(.*?)\}", re.DOTALL)
+_PLACEHOLDER = re.compile(r"<[^<>]*>|\[[^\[\]:]*\](?!:\d)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{1,30})://")
 _HOST = re.compile(r"[^\W_](?:[\w\-.]*[^\W_])?\.?")
 _QUOTED_HOST = re.compile(r"[\"'`]\s*https?://((?:[\w\-]+\.)+[A-Za-z][\w\-]+)(?=[/:?#\"'`\s]|$)")
@@ -100,6 +101,9 @@ def _host(address: str, holes: list[str]) -> tuple[str | None, str | None, str]:
             return literal.lower(), None, ""
         end = address.rpartition(HOLE)[2].partition(":")[0].lstrip(".-").lower()
         return None, _why(holes, f"….{end}" if "." in end else ""), f"{end} {_names(holes)}"
+    if _PLACEHOLDER.search(address):
+        end = _PLACEHOLDER.split(address)[-1].partition(":")[0].lstrip(".-").lower()
+        return None, "a placeholder stands where the host belongs", f"{end} {address}"
     bare = (
         address[1 : address.index("]")]
         if address.startswith("[") and "]" in address
@@ -193,3 +197,7 @@ class HostNames:
             return Service(f"internal service {host}", "internal", IntegrationKind.HTTP_API)
         domain = self._registrable_domain(host) or host
         return Service(domain, slug_of(domain), IntegrationKind.HTTP_API)
+
+    def service_of_end(self, end: str) -> Service | None:
+        """Who answers at all hosts with that ending: `myshopify.com`; None when it is too short to tell."""
+        return self.known(end) or (self.service(end) if self._registrable_domain(end) else None)

@@ -6,46 +6,50 @@ from typing import Any
 
 from runbooks.core.hosts import Endpoint, HostNames
 from runbooks.core.integration import Authentication, IntegrationKind
+from runbooks.core.redaction import contains_secret
+from runbooks.core.secret_names import Strength, is_constant, is_placeholder, is_prose, looks_random, strength_of
 from runbooks.core.services import Service, ServiceNames
 
 LONGEST_PATH = 120
+LONGEST_LABEL = 60
+SHORTEST_SECRET = 6
+SHORTEST_TOKEN = 16
 HIDDEN = "…"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_TOKEN = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9_\-:.~=+%]{20,}|[A-Za-z0-9_\-]{32,}|bot\d{6,}.*|\d+:[\w\-]{20,}")
-_SECRET_KEY = re.compile(
-    r"(^|[_\-.])(api[_\-]?key|apikey|key|token|access[_\-]?token|auth[_\-]?token|secret|password|passwd|pwd|authorization"
-    r"|x-api-key|sig|signature|appid|client[_\-]?secret|bearer|private[_\-]?key|credentials?)$",
-    re.IGNORECASE,
-)
-_TEMPLATE = re.compile(r"\{\{|\$\{|^=|^\s*$|^<.*>$", re.DOTALL)
-_SCHEME_WORD = re.compile(r"^(bearer|basic|token|apikey|api-key|key)\s+", re.IGNORECASE)
-_PLACEHOLDER = re.compile(
-    r"^[\[<({].*[\])>}]$|^(your|my|insert|enter|add|replace|put|set|change|xxx+|\*+|\.\.\.+|…|x{4,})", re.IGNORECASE
-)
+_BOT = re.compile(r"(?:bot)?\d{6,}:[\w\-]{20,}")
 
 
 def operation_of(method: str | None, path: str) -> str:
-    """`POST /v1/charges`: ids that look like tokens are masked, long paths cut."""
-    shown = "/".join(_shown(part) for part in path.split("/"))[:LONGEST_PATH]
+    """`POST /v1/charges`: parts that look generated are masked, long paths cut."""
+    shown = "/".join(HIDDEN if _is_token(part) else part for part in path.split("/"))[:LONGEST_PATH]
     return " ".join(part for part in (method, shown or "/") if part)
 
 
-def _shown(part: str) -> str:
-    return HIDDEN if _UUID.fullmatch(part) or (_TOKEN.fullmatch(part) and not part.startswith("{")) else part
+def _is_token(part: str) -> bool:
+    if len(part) < SHORTEST_TOKEN or part.startswith("{"):
+        return False
+    return bool(_UUID.fullmatch(part) or _BOT.fullmatch(part)) or looks_random(part)
 
 
-def holds_token(path: str) -> bool:
-    """Whether a part of the path looks like a secret of its own."""
-    return any(_TOKEN.fullmatch(part) and not part.startswith("{") for part in path.split("/"))
+def holds_secret(endpoint: Endpoint) -> bool:
+    """Whether the address itself opens the door: user and password, a key in the query, a webhook's token."""
+    if endpoint.has_user or has_literal_secret(_query_pairs(endpoint.query)):
+        return True
+    return any(_is_token(part) for part in endpoint.path.split("/")) and contains_secret(
+        f"https://{endpoint.host or 'host'}{endpoint.path}"
+    )
 
 
 def is_literal_secret(name: str, value: Any) -> bool:
-    """Whether a setting's name asks for a secret and a literal one stands in it, no template and no placeholder."""
-    if not isinstance(value, str) or not _SECRET_KEY.search(name):
+    """Whether a setting's name announces a secret and a literal one stands in it, no template and no placeholder."""
+    strength = strength_of(name)
+    if strength is Strength.NONE or not isinstance(value, str) or len(value) < SHORTEST_SECRET:
         return False
-    bare = _SCHEME_WORD.sub("", value.strip())
-    return len(bare) >= 6 and not _TEMPLATE.search(bare) and not _PLACEHOLDER.search(bare)
+    literal = value.lstrip("= ")
+    if "{{" in literal or is_placeholder(literal) or is_constant(literal):
+        return False
+    return looks_random(literal) if strength is Strength.WEAK else not is_prose(literal)
 
 
 def has_literal_secret(pairs: Iterable[tuple[str, Any]]) -> bool:
@@ -53,7 +57,7 @@ def has_literal_secret(pairs: Iterable[tuple[str, Any]]) -> bool:
     return any(is_literal_secret(name, value) for name, value in pairs)
 
 
-def query_pairs(query: str) -> list[tuple[str, str]]:
+def _query_pairs(query: str) -> list[tuple[str, str]]:
     """Names and values of a query, as written."""
     return [(name, value) for part in query.split("&")[:100] for name, _, value in (part.partition("="),)]
 
@@ -64,7 +68,7 @@ def authentication_by_headers(headers: Mapping[str, Any]) -> Authentication | No
         if name.lower() == "authorization":
             word = str(value).strip().lstrip("=").lower()
             return Authentication.BASIC if word.startswith("basic") else Authentication.TOKEN
-        if _SECRET_KEY.search(name):
+        if strength_of(name) is not Strength.NONE:
             return Authentication.API_KEY
     return None
 
@@ -76,7 +80,7 @@ def service_of(
     if endpoint.host:
         return hosts.service(endpoint.host), endpoint.note
     end = endpoint.hint.partition(" ")[0]
-    by_end = hosts.known(end) if "." in end else None
+    by_end = hosts.service_of_end(end) if "." in end else None
     if by_end is not None:
         return by_end, endpoint.note
     note = endpoint.note or "the address is not set"
@@ -84,4 +88,4 @@ def service_of(
         found = services.mentioned_in(text)
         if found is not None:
             return found, f"{note}; the name is taken from the settings"
-    return Service(f"HTTP endpoint of {label}"[:LONGEST_PATH], "http", IntegrationKind.HTTP_API), note
+    return Service(f'HTTP endpoint of "{label[:LONGEST_LABEL]}"', "http", IntegrationKind.HTTP_API), note

@@ -1,15 +1,17 @@
 """Find the integrations of a workflow: who is called, how, what stops when it fails, what a re-run would do twice."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from runbooks.core.call import Call
 from runbooks.core.criticality import MONEY, RECORDS, Position, criticality
-from runbooks.core.graph import Graph
+from runbooks.core.graph import LONGEST_LIST, Graph
 from runbooks.core.integration import Integration
 from runbooks.core.linkflow_calls import NodeCatalogueEntry, linkflow_call
 from runbooks.core.n8n_calls import n8n_call
 from runbooks.core.node_types import NodeKnowledge
 from runbooks.core.operations import WRITE
+from runbooks.core.redaction import redact
 from runbooks.core.workflow import Dialect, Node, Workflow
 
 __all__ = ["NodeCatalogueEntry", "extract_integrations"]
@@ -64,24 +66,25 @@ def _integration(
         starts_workflow=inbound,
         stops=len(downstream),
         stops_records=any(_keeps_records(calls[key]) for key in downstream if key in calls),
+        stops_most=len(downstream) == LONGEST_LIST or 2 * len(downstream) >= len(workflow.nodes),
         on_every_way=on_every_way or graph.serves_one_of_all_ways(node.key),
         handled=node.continue_on_error or node.has_error_output,
     )
     return Integration(
         node_key=node.key,
-        node_label=node.label,
+        node_label=_shown(node.label),
         node_type=node.type,
-        service=call.service.name,
+        service=_shown(call.service.name),
         service_id=call.service.id,
         kind=call.service.kind,
         direction=call.direction,
-        operation=call.operation,
+        operation=_shown(call.operation),
         access=call.effect.access,
         method=call.method,
         host=call.host,
-        host_note=call.host_note,
+        host_note=_shown(call.host_note) if call.host_note else None,
         authentication=call.proof.authentication,
-        credential=call.proof.credential,
+        credential=_shown(call.proof.credential) if call.proof.credential else None,
         inline_secret=call.proof.inline_secret,
         timeout_s=node.timeout_s or workflow.node_timeout_s or call.timeout_s,
         max_attempts=node.max_attempts or workflow.max_attempts or 1,
@@ -91,6 +94,12 @@ def _integration(
         repeats=repeats,
         criticality=criticality(call.service.kind, call.effect, position),
     )
+
+
+@lru_cache(maxsize=4096)
+def _shown(text: str) -> str:
+    """The text without what looks like a secret; people paste them into labels and names of credentials, too."""
+    return redact(text)
 
 
 def _keeps_records(call: Call) -> bool:

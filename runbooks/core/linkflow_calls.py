@@ -4,17 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from runbooks.core.call import Call, Proof
 from runbooks.core.hosts import NOWHERE, Endpoint, is_private, read_endpoint
 from runbooks.core.http_calls import (
     authentication_by_headers,
     has_literal_secret,
-    holds_token,
-    is_literal_secret,
+    holds_secret,
     operation_of,
-    query_pairs,
     service_of,
 )
 from runbooks.core.integration import Authentication, IntegrationKind
@@ -278,9 +275,8 @@ def _http_proof(node: Node, endpoint: Endpoint) -> Proof:
     headers = node.config.get("headers")
     named = headers if isinstance(headers, dict) else {}
     params = node.config.get("query_params")
-    pairs = [*named.items(), *(params.items() if isinstance(params, dict) else ()), *query_pairs(endpoint.query)]
-    literal = has_literal_secret(pairs) or endpoint.has_user or holds_token(endpoint.path)
-    literal = literal or has_literal_secret(node.config.items())
+    pairs = [*named.items(), *(params.items() if isinstance(params, dict) else ()), *node.config.items()]
+    literal = has_literal_secret(pairs) or holds_secret(endpoint)
     credential = next(iter([*_credential_names(node.config), *node.credentials.values()]), None)
     way = Authentication.BASIC if endpoint.has_user else authentication_by_headers(named)
     if way is None:
@@ -290,9 +286,7 @@ def _http_proof(node: Node, endpoint: Endpoint) -> Proof:
 
 def _proof(node: Node, *, basic: bool = False) -> Proof:
     config = node.config
-    literal = any(is_literal_secret(name, value) for name, value in config.items())
-    address = config.get("webhook_url")
-    literal = literal or (isinstance(address, str) and holds_token(urlsplit_path(address)))
+    literal = has_literal_secret(config.items()) or holds_secret(read_endpoint(config.get("webhook_url")))
     credential = next(iter([*_credential_names(config), *node.credentials.values()]), None)
     if basic or "password" in config:
         return Proof(Authentication.BASIC if "password" in config else Authentication.UNKNOWN, credential, literal)
@@ -300,11 +294,3 @@ def _proof(node: Node, *, basic: bool = False) -> Proof:
         return Proof(Authentication.TOKEN, credential, literal)
     way = Authentication.API_KEY if credential or literal or "api_key" in config else Authentication.UNKNOWN
     return Proof(way, credential, literal)
-
-
-def urlsplit_path(address: str) -> str:
-    """The path of an address; empty when it cannot be read."""
-    try:
-        return urlsplit(address).path
-    except ValueError:
-        return ""

@@ -9,9 +9,8 @@ from runbooks.core.hosts import Endpoint, read_endpoint
 from runbooks.core.http_calls import (
     authentication_by_headers,
     has_literal_secret,
-    holds_token,
+    holds_secret,
     operation_of,
-    query_pairs,
     service_of,
 )
 from runbooks.core.integration import Authentication, IntegrationKind
@@ -45,6 +44,8 @@ ADDRESSES = {
     "mcpClientTool": ("endpointUrl", "sseEndpoint"),
 }
 """Where nodes that call an address of the user's choice keep it."""
+METHOD_FIELDS = {"facebookGraphApi": "httpRequestMethod"}
+"""Nodes of one service that work like an HTTP request, and where they keep the method."""
 NAMED_BY_HOST = frozenset({"httpRequest", "toolHttpRequest", "graphql"})
 GENERIC = {
     "httpBasicAuth": Authentication.BASIC,
@@ -62,12 +63,18 @@ SHARED_CREDENTIALS = frozenset({"google", "microsoft", "aws", "atlassian"})
 """Credentials that open many services: the host says which one."""
 SQL_FIELDS = ("query", "sqlQuery", "statement")
 
+OWN_PACKAGES = frozenset({*BUILT_IN, "", "CUSTOM"})
+"""Packages whose name says nothing of the service: the platform's own, and nodes that were put in by hand."""
+
 # Words in the names of community packages whose nodes only compute.
 COMPUTING = frozenset(
     """
-    array barcode batch binary cache code converter convert csv date docx excel faker file files flow global globals
-    hash html image json logger loop markdown math merge parser pdf python random regex script string switch template
-    templates text time tools util utilities utility utils uuid validation validator word xlsx xml zip
+    array barcode bcrypt bcryptjs batch binary cache calculator chunk code compress converter convert crypto csv
+    date debug decode delay diff docx docxtemplater encode encoder encryption excel exif faker ffmpeg file files
+    filter flow global globals handlebars hash hashing html image jmespath json jsonata liquid logger loop markdown
+    markitdown math merge parser pdf python qrcode random regex sanitizer script sleep slugify sort splitter string
+    switch template templates tesseract tesseractjs text throttle time tokenizer tools util utilities utility utils
+    uuid validation validator word xlsx xml xpath zip
     """.split()  # noqa: SIM905 - as text it is read and changed more easily
 )
 
@@ -124,6 +131,11 @@ def _operation(node: Node, name: str, known: NodeType, kind: IntegrationKind) ->
     config = node.config
     if "ectorStore" in name:
         return _vector_store(name, config)
+    if name in METHOD_FIELDS:
+        method = _plain(config.get(METHOD_FIELDS[name], "GET")).upper()
+        return method, effect_of_method(method, "", kind)
+    if name == "discord" and config.get("authentication") == "webhook":
+        return "message.send", WRITES_AGAIN
     resource = _plain(config.get("resource", known.resource))
     default = known.operations.get(resource, known.operations.get("", ""))
     operation = _plain(config.get("operation", default))
@@ -168,7 +180,7 @@ def _by_address(node: Node, name: str, known: NodeType, knowledge: NodeKnowledge
     return Call(
         service=service,
         direction=known.direction,
-        operation=operation_of(method, endpoint.path) if endpoint.host or endpoint.path else method or "",
+        operation=_http_operation(name, method, endpoint),
         effect=READS if inbound else effect,
         method=method,
         host=endpoint.host,
@@ -176,6 +188,13 @@ def _by_address(node: Node, name: str, known: NodeType, knowledge: NodeKnowledge
         proof=_http_proof(node, endpoint, knowledge),
         timeout_s=HTTP_TIMEOUT_S if name in NAMED_BY_HOST else None,
     )
+
+
+def _http_operation(name: str, method: str | None, endpoint: Endpoint) -> str:
+    if name.startswith("mcp"):
+        return "tools"
+    verb = method or ("" if name in NAMED_BY_HOST else "GET")
+    return operation_of(verb, endpoint.path) if endpoint.host or endpoint.path else verb
 
 
 def _endpoint(node: Node, name: str) -> Endpoint:
@@ -262,8 +281,7 @@ def _way_by_name(kind: str) -> Authentication:
 def _http_proof(node: Node, endpoint: Endpoint, knowledge: NodeKnowledge) -> Proof:
     config = node.config
     headers = dict(_parameters(config, "header"))
-    pairs = [*headers.items(), *_parameters(config, "query"), *query_pairs(endpoint.query)]
-    literal = has_literal_secret(pairs) or endpoint.has_user or holds_token(endpoint.path)
+    literal = has_literal_secret([*headers.items(), *_parameters(config, "query")]) or holds_secret(endpoint)
     stated = config.get(
         "nodeCredentialType" if config.get("authentication") == "predefinedCredentialType" else "genericAuthType"
     )
@@ -297,12 +315,19 @@ def _unknown_type(node: Node, knowledge: NodeKnowledge) -> Call | None:
     """A community node, or a built-in one that is newer or older than the table."""
     package, _, name = node.type.rpartition(".")
     bare = re.sub(r"(Trigger|Tool)$", "", name)
-    title = re.sub(r"^(n8n-nodes-|nodes-|@)", "", package.rpartition("/")[2])
+    own = package in OWN_PACKAGES
+    title = bare if own else re.sub(r"^(n8n-nodes-|nodes-|@)", "", package.rpartition("/")[2])
     specific = _specific(node, knowledge)
     named = specific[0].service if specific else knowledge.services.called(bare) or knowledge.services.called(title)
+    if named is None and own:
+        named = knowledge.services.mentioned_in(bare)
     if not _plainly_external(node, package, title, bare, known=named is not None):
         return None
-    named = named or knowledge.services.mentioned_in(title) or _made_up(title if package not in BUILT_IN else bare)
+    named = (
+        named
+        or knowledge.services.mentioned_in(title)
+        or _made_up(bare if _letters(bare) == _letters(title) else title)
+    )
     inbound = name.endswith("Trigger")
     operation = ".".join(
         filter(None, (_plain(node.config.get("resource", "")), _plain(node.config.get("operation", ""))))
@@ -319,11 +344,15 @@ def _unknown_type(node: Node, knowledge: NodeKnowledge) -> Call | None:
 def _plainly_external(node: Node, package: str, title: str, bare: str, *, known: bool) -> bool:
     if node.credentials or known:
         return True
-    if package in BUILT_IN or not package:
+    if package in OWN_PACKAGES:
         return bool(re.match(r"(lm[A-Z]|embeddings|vectorStore(?!InMemory)|reranker)", bare)) or (
-            "resource" in node.config and "operation" in node.config and bool(package)
+            "resource" in node.config and "operation" in node.config
         )
     return not set(words_of(f"{title} {bare}")) & COMPUTING
+
+
+def _letters(name: str) -> str:
+    return "".join(words_of(name))
 
 
 def _made_up(title: str) -> Service:

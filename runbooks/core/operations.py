@@ -25,8 +25,8 @@ _READING = _words(
 )
 _WRITING_AGAIN = _words(
     """
-    add append batch book call capture charge clone comment copy create dispatch duplicate event execute forward
-    import incr increment insert invite invoke mail make message notify order page pay post publish push record
+    add answer append batch book call capture charge clone comment copy create dispatch duplicate event execute forward
+    import incr increment insert invite launch invoke mail make message notify order page pay post publish push record
     refund register reply retweet run schedule send share sms start submit subscribe sync track transfer trigger
     tweet upload write
     """
@@ -39,6 +39,8 @@ _WRITING_ONCE = _words(
     unarchive unassign unban undo unlock unpin unpublish unstar unsubscribe untrash update upsert void
     """
 )
+# What a model provider is asked to keep; everything else that it is asked is an answer, whatever the verb.
+_KEEPING = frozenset({"create", "upload", "delete", "remove", "update", "add", "insert", "terminate"})
 _SQL_READ = frozenset({"select", "show", "describe", "explain", "values", "pragma", "table"})
 _SQL_ONCE = frozenset({"update", "delete", "truncate", "drop", "create", "alter", "upsert", "replace", "set", "grant"})
 _SQL_AGAIN = frozenset({"insert", "call", "exec", "execute", "copy", "merge", "do"})
@@ -63,6 +65,8 @@ READS, WRITES_AGAIN, WRITES_ONCE, UNTOLD = Effect(READ), Effect(WRITE, again=Tru
 def effect_of_operation(operation: str, kind: IntegrationKind) -> Effect:
     """Judge an operation by the verb in its name: `message.post`, `getAll`, `appendOrUpdate`."""
     verbs = words_of(operation.rpartition(".")[2])
+    if kind is IntegrationKind.AI_MODEL and not _KEEPING.intersection(verbs):
+        return READS
     for position, verb in enumerate(verbs):
         if verb in _WRITING_ONCE or (verb == "or" and position):
             return WRITES_ONCE

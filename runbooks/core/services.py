@@ -10,6 +10,11 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 LONGEST_NAME = 5
 """Words of the longest service name that is looked for."""
 
+GENERIC = frozenset(
+    {"ai_model", "database", "generic", "graphql", "http_request", "sql_database", "storage", "unknown"}
+)
+"""Slugs of services that are no particular one, and so are never recognised by name."""
+
 # Names that are also everyday words: found only where the whole text is the name.
 EVERYDAY = frozenset(
     {"affinity", "agent", "apify", "autopilot", "box", "bubble", "cal", "coda", "copper", "cortex", "currents", "drift"}
@@ -88,6 +93,8 @@ class ServiceNames:
         self._by_letters: dict[str, Service] = {}
         for service in services:
             self._by_id.setdefault(service.id, service)
+            if service.id in GENERIC:
+                continue
             for spelling in (service.id, service.name.partition(" (")[0]):
                 self._by_letters.setdefault(_letters(spelling), service)
 
