@@ -97,7 +97,7 @@ def stories(now: datetime) -> tuple[Story, ...]:
         ),
         told("OpenAI limit", ("ticket_triage", "judge"), (18, 13.5, 3.0), 0.8, MODEL_LIMIT),
         told("OpenAI credits used up", ("ticket_triage", "judge"), (2, 8.5, 5.5), 1.0, MODEL_QUOTA, rerun=True),
-        told("#product archived", ("release_notes", "post"), (14, 6.0, 50.0), 1.0, CHANNEL_ARCHIVED),
+        told("#product archived", ("release_notes", "post"), (16, 6.0, 98.0), 1.0, CHANNEL_ARCHIVED),
         told("Sales sheet moved", ("wholesale_leads", "sheet"), (20, 7.0, 30.0), 1.0, SHEET_MOVED, rerun=True),
         *(
             told("HubSpot on Mondays", ("crm_sync", "hubspot_upsert"), (days, 9.0, 2.2), 0.85, HUBSPOT_LIMIT)
@@ -119,7 +119,7 @@ def everyday() -> Mapping[Place, Sequence[tuple[float, Fault]]]:
     """What fails now and then: (share of the calls, how)."""
     return {
         ("order_processing", "http_stripe"): [
-            (0.016, refused(402, "Your card was declined. (card_declined, insufficient_funds)")),
+            (0.005, refused(402, "Your card was declined. (card_declined, insufficient_funds)")),
             (0.006, broken(503)),
             (0.003, overdue()),
         ],
