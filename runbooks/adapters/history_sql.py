@@ -137,31 +137,40 @@ def insert_nodes(source: str, calls: str, *, chosen: str) -> str:
 
 
 def insert_connectors(chosen: str) -> str:
-    """SQL that sums up each connector of the workspaces: whole days from the rollup, what it lacks from attempts.
+    """SQL that sums up each connector of the workspaces, day by day, no day twice.
 
-    The rollup counts cancelled calls, replays and repeated reports too, and cannot tell them apart.
+    A day counts from its attempts while they are all there, else from the platform's rollup: that one has no today,
+    and counts cancelled calls, replays and repeated reports like any other call.
     """
-    recent_day = f"({RECENT} AT TIME ZONE 'UTC')::date"
-    fresh = distinct_attempts(f"{chosen} AND a.happened_at >= (SELECT first_day FROM missing)")  # noqa: S608 - constants
+    connector, in_window = "workspace_id, connector_key", f"a.happened_at >= {SINCE}::date + 1 AND {chosen}"
+    figures = ("calls", "failures", "timeouts", "retries")
+    taken = (f"CASE WHEN complete THEN c.{name} ELSE r.{name} END AS {name}" for name in figures)
     return f"""
-        INSERT INTO runbook_connector_history (workspace_id, connector_key, calls, failures, timeouts, retries,
-                                               recent_calls, recent_failures, refreshed_at)
-        WITH missing AS (
-            SELECT coalesce(max(day) + 1, '-infinity')::timestamp AS first_day
-            FROM connector_metrics_daily WHERE day < {NOW}::date
-        ), parts AS (
-            SELECT workspace_id, connector_key, total_calls AS calls, failure_calls AS failures,
-                   timeout_calls AS timeouts, retry_calls AS retries, day >= {recent_day} AS recent
-            FROM connector_metrics_daily WHERE day > {SINCE}::date AND day < {NOW}::date AND {chosen}
-            UNION ALL
-            SELECT workspace_id, connector_key, count(*), count(*) FILTER (WHERE failed),
-                   count(*) FILTER (WHERE status = 'timeout'), count(*) FILTER (WHERE is_retry), at >= {RECENT}
-            FROM ({fresh}) f GROUP BY workspace_id, connector_key, at >= {RECENT}
+        INSERT INTO runbook_connector_history
+            ({connector}, {", ".join(figures)}, recent_calls, recent_failures, refreshed_at)
+        WITH stored AS (
+            SELECT {connector}, happened_at::date AS day, count(*) AS rows FROM connector_call_attempts a
+            WHERE {in_window} AND a.happened_at <= {NOW} GROUP BY {connector}, day
+        ), counted AS (
+            SELECT {connector}, (at AT TIME ZONE 'UTC')::date AS day, count(*) AS calls,
+                   count(*) FILTER (WHERE failed) AS failures, count(*) FILTER (WHERE status = 'timeout') AS timeouts,
+                   count(*) FILTER (WHERE is_retry) AS retries
+            FROM ({distinct_attempts(in_window)}) a GROUP BY {connector}, day
+        ), rolled_up AS (
+            SELECT {connector}, day, sum(total_calls) AS calls, sum(failure_calls) AS failures,
+                   sum(timeout_calls) AS timeouts, sum(retry_calls) AS retries
+            FROM connector_metrics_daily WHERE day > {SINCE}::date AND day <= {NOW}::date AND {chosen}
+            GROUP BY {connector}, day
+        ), days AS (
+            SELECT {connector}, day >= ({RECENT} AT TIME ZONE 'UTC')::date AS recent,
+                   {", ".join(taken)}
+            FROM rolled_up r FULL JOIN stored s USING ({connector}, day) LEFT JOIN counted c USING ({connector}, day),
+                 LATERAL (SELECT coalesce(s.rows, 0) >= coalesce(r.calls, 0) AS complete) attempts
         )
-        SELECT workspace_id, connector_key, sum(calls), sum(failures), sum(timeouts), sum(retries),
+        SELECT {connector}, {", ".join(f"sum({name})" for name in figures)},
                coalesce(sum(calls) FILTER (WHERE recent), 0), coalesce(sum(failures) FILTER (WHERE recent), 0),
                CAST(:now AS timestamptz)
-        FROM parts GROUP BY workspace_id, connector_key HAVING sum(calls) > 0
+        FROM days GROUP BY {connector} HAVING sum(calls) > 0
     """  # noqa: S608 - constants
 
 
