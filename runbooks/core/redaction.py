@@ -51,7 +51,7 @@ def placeholder(kind: str) -> str:
 # --- text ---
 
 _NAME = re.compile(
-    r"(?<![A-Za-z0-9_.$-])(?P<name>[A-Za-z_$][A-Za-z0-9_.$-]{1,63}"
+    r"(?<![A-Za-z0-9_.$-])(?!secret:[a-z0-9_]{1,40}>)(?P<name>[A-Za-z_$][A-Za-z0-9_.$-]{1,63}"
     r"|(?i:api|access|secret|private|auth|account|signing) (?i:key|token))"
     r"(?P<separator>\\{0,4}[\"'`]?\]?\s{0,3}(?:=>|:=|[:=])\s{0,3}|\s{1,2}(?=[\"'`])|</?>|>(?=[^\s<>]{1,512}</))"
 )
@@ -60,6 +60,7 @@ _VALUE = re.compile(
     r"|'(?P<single>(?:[^'\\\n]|\\.){0,4096})'"
     r"|`(?P<tick>[^`\n]{0,4096})`"
     r"|(?P<escape>\\{1,4}[\"'])(?P<escaped>[^\n]{0,4096}?)(?P=escape)"
+    r"|\{(?P<braces>[^{}\n]{1,256})\}(?!\})"
     r"|\\{0,4}[\"'`]?(?P<bare>[^\s\"'`;&<>\\]{1,512})"
 )
 _REST_OF_VALUE = re.compile(r"[^\s\"'`;&<>\\]*")
@@ -70,9 +71,9 @@ _NAME_LITERALS = (
 
 
 _PROSE = re.compile(
-    r"(?i)(?P<keep>(?<![\w$.])(?:api[ _-]?key|(?:access|secret|signing|private) key"
+    r"(?i)(?P<keep>(?<![\w$.])(?!secret:[a-z0-9_]{1,40}>)(?:api[ _-]?key|(?:access|secret|signing|private) key"
     r"|(?:access|auth|bot|bearer|api) token|secret|password|passphrase|passwd|token|credential)s?"
-    r"(?: (?:provided|is|was|used|value|supplied|of|for user))?"
+    r"(?: (?:for|of) \S{1,64})?(?: (?:provided|is|was|used|value|supplied))?"
     r"\s{0,2}[:=]?\s{0,2}[\"'`(]?)"
     r"(?P<value>[A-Za-z0-9+/_!@#$%^*~-][A-Za-z0-9+/_=.!@#$%^*~-]{5,511})"
 )
@@ -93,7 +94,11 @@ _LONE_USERINFO = re.compile(r"(?P<keep>[a-z][a-z0-9+.-]{1,30}://)(?P<value>[A-Za
 _CURL_USER = re.compile(
     r"(?P<keep>(?:\s-u|--user|--proxy-user)[\s=]{1,2}[\"']?[^\s:\"'{}$]{1,128}:)(?P<value>[^\s\"']{1,256})"
 )
-_FLAG = re.compile(r"(?i)(?P<keep>--?(?P<name>[a-z][a-z-]{2,40})\s{1,2}[\"']?)(?P<value>[^\s\"'-][^\s\"']{3,256})")
+_FLAG = re.compile(r"(?i)(?P<keep>--(?P<name>[a-z][a-z-]{2,40})\s{1,2}[\"']?)(?P<value>[^\s\"'-][^\s\"']{2,256})")
+_SHORT_FLAG = re.compile(
+    r"(?P<keep>\b(?:mysql(?:dump|admin)?\b[^\n|;]{0,100}?\s-p|sshpass\s{1,2}-p\s{0,2})[\"']?)(?P<value>[^\s\"']{3,256})"
+)
+_ORACLE = re.compile(r"(?P<keep>\bjdbc:oracle:\w{1,10}:[^\s/:@]{1,64}/)(?P<value>[^\s@]{1,128})(?=@)")
 _IDENTIFIED = re.compile(r"(?i)(?P<keep>\bidentified\s+by\s+[\"'])(?P<value>[^\"'\n]{1,256})")
 _AWS_COMPANION = re.compile(r"(?<![A-Za-z0-9+/=])(?![0-9a-f]{40})[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
 _TWILIO_COMPANION = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])")
@@ -113,7 +118,7 @@ def _steps_for(lowered: str) -> list[Step]:
         steps += [_without_named, _without_prose]
     if "basic" in lowered:
         steps.append(_without_basic)
-    if "-u" in lowered or "identified" in lowered:
+    if any(literal in lowered for literal in ("-u", "--", "-p", "identified", "jdbc:oracle")):
         steps.append(_without_command_secrets)
     steps += [lambda text, kind=kind, rule=rule: _by_detector(text, kind, rule) for kind, rule in detectors_in(lowered)]  # type: ignore[misc]
     if sum(map(str.isdigit, lowered)) >= 13:
@@ -179,9 +184,11 @@ def _secret_behind(text: str, match: re.Match[str], strength: Strength) -> tuple
     value = _VALUE.match(text, match.end())
     if value is None:
         return None
-    group = next(name for name in ("double", "single", "tick", "escaped", "bare") if value[name] is not None)
+    group = next(name for name in ("double", "single", "tick", "escaped", "braces", "bare") if value[name] is not None)
     content = value[group]
     start = value.start(group)
+    if group == "braces" and (strength is not Strength.PASSWORD or match["separator"] != "="):
+        return None
     if group == "bare":
         content = content.rstrip(",.:)]}")
         if content.startswith(("{", "[", "(")):
@@ -216,6 +223,9 @@ def _header_secret(text: str, position: int, name: str) -> tuple[int, int] | Non
     if len(rest) < SHORTEST or not certain or _only_stands_for(rest) or secret_names.is_prose(rest):
         return None
     start = value.start("bare") + parts.start("rest")
+    if several and text[value.start("bare") - 1] not in "\"'`":
+        line_end = text.find("\n", start)
+        return start, line_end if line_end >= 0 else len(text)
     return start, start + len(rest)
 
 
@@ -223,34 +233,35 @@ def _only_stands_for(value: str) -> bool:
     return secret_names.is_placeholder(value) or secret_names.is_constant(value) or "<secret:" in value
 
 
+_LEAST_LOOSE = 8
 _CODE = re.compile(r"[A-Za-z_$]+(?:\.[A-Za-z_$]+)+;?|[A-Za-z_$][\w$.]*[(\[].*")
 
 
 def _is_secret_value(value: str, strength: Strength, separator: str, *, quoted: bool) -> bool:
     value = value.strip()
-    if (
-        len(value) < (3 if strength is Strength.PASSWORD else 4)
-        or _only_stands_for(value)
-        or secret_names.is_prose(value)
-    ):
+    if len(value) < (3 if strength is Strength.PASSWORD else 4) or secret_names.is_prose(value):
+        return False
+    if secret_names.is_placeholder(value) or "<secret:" in value or (secret_names.is_constant(value) and not quoted):
         return False
     if strength is Strength.WEAK:
         return secret_names.looks_random(value)
     if " " in value:
-        return any(map(secret_names.looks_mixed, value.split()))
-    if quoted:
-        return "=" in separator or ":" in separator or secret_names.looks_mixed(value)
-    if _CODE.fullmatch(value):
-        return False
-    if strength is Strength.PASSWORD or separator == "=":
+        return any(map(secret_names.looks_mixed, value.split())) or not secret_names.is_sentence(value)
+    assigned = "=" in separator or ":" in separator
+    if quoted and assigned:
         return True
-    return secret_names.looks_mixed(value)
+    if not quoted and (_CODE.fullmatch(value) is not None or strength is Strength.PASSWORD or separator == "="):
+        return _CODE.fullmatch(value) is None
+    loose = strength is Strength.PASSWORD or (assigned and len(value) >= _LEAST_LOOSE)
+    return secret_names.looks_mixed(value) or (loose and secret_names.looks_chosen(value))
 
 
 def _without_prose(text: str) -> str:
     def replace(match: re.Match[str]) -> str:
-        value = match["value"].rstrip(".")
-        if not secret_names.looks_mixed(value) or _only_stands_for(value):
+        value, announced = match["value"].rstrip("."), match["keep"].lower()
+        loose = "pass" in announced or (":" in announced and len(value) >= _LEAST_LOOSE)
+        certain = secret_names.looks_mixed(value) or (loose and secret_names.looks_chosen(value))
+        if not certain or _only_stands_for(value):
             return match[0]
         return match["keep"] + placeholder("value") + match["value"][len(value) :]
 
@@ -274,7 +285,16 @@ def _without_command_secrets(text: str) -> str:
             return match[0]
         return match["keep"] + placeholder("password")
 
-    return _IDENTIFIED.sub(replace, _CURL_USER.sub(replace, text))
+    def replace_flag(match: re.Match[str]) -> str:
+        value = match["value"]
+        if strength_of(match["name"]).value < Strength.STRONG.value or _only_stands_for(value):
+            return match[0]
+        return match["keep"] + placeholder(kind_of(match["name"]))
+
+    text = _FLAG.sub(replace_flag, text)
+    for pattern in (_IDENTIFIED, _CURL_USER, _SHORT_FLAG, _ORACLE):
+        text = pattern.sub(replace, text)
+    return text
 
 
 def _without_cards(text: str) -> str:

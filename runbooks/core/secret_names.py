@@ -35,7 +35,8 @@ _KEYS = _words(
 )
 _TOKENS = frozenset({"access", "auth", "refresh", "api", "bearer", "bot"})
 _WEAK = frozenset(
-    {"key", "keys", "auth", "session", "sid", "code", "signature", "sig", "credential", "credentials", "pass", "pin"}
+    {"key", "keys", "auth", "session", "sid", "code", "signature", "sig", "credential", "credentials", "pin"}
+    | {"appid"}
 )
 # The last word that turns a name into one about a secret: `token_type`, `passwordField`.
 _ABOUT = _words(
@@ -81,7 +82,7 @@ def strength_of(name: str) -> Strength:
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1].isdigit() or words[-1] in ("value", "v")):
         words.pop()
-    if words[-2:] in (["secret", "id"], ["connection", "string"]):
+    if words[-2:] in (["secret", "id"], ["connection", "string"], ["basic", "auth"]) or words[-1:] == ["pass"]:
         return Strength.STRONG
     if not words or words[-1] in _ABOUT or not _NO_SECRET_BEFORE.isdisjoint(words[:-1]):
         return Strength.NONE
@@ -120,6 +121,18 @@ def is_prose(value: str) -> bool:
     return _STOP_WORDS.issuperset(words) if words else not any(map(str.isdigit, value))
 
 
+def is_sentence(value: str) -> bool:
+    """Whether several words talk about a secret; a passphrase has none of the words that people explain errors with."""
+    words = _LETTERS.findall(value.lower())
+    return len(words) > 8 or not _STOP_WORDS.isdisjoint(words)
+
+
+def looks_chosen(value: str) -> bool:
+    """Whether a word has letters and digits, as passwords that people choose have: `hunter22`."""
+    has_both = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+    return len(value) >= 6 and has_both and not re.search(r"[\s/.:]", value) and not _ALGORITHM.fullmatch(value)
+
+
 def looks_mixed(value: str) -> bool:
     """Whether a word has the mixture of characters of a password or token, not of a word, path, host or date."""
     if len(value) < 6 or not any(map(str.isalpha, value)) or value.startswith(("http:", "https:", "arn:")):
@@ -146,6 +159,9 @@ _EVERYDAY = re.compile(
     r"|[\w-]+(?:\.[a-z][\w-]*)+(?::\d+)?(?:/.*)?"  # hosts, file names, dotted paths
     r"|(?:[A-Z]?[a-z]+|[A-Z]+)[-_ ]?\d{1,4}"  # one word and its number
     r"|/?(?:[A-Za-z]{3,}|v?\d{1,4})(?:[-_/](?:[A-Za-z]{2,}|v?\d{1,4}))+(?:\.[a-z]{2,4})?"  # slugs and paths
+)
+_ALGORITHM = re.compile(
+    r"(?i)(?:h?mac|rsa|aes|sha|md|base|utf|oauth|pbkdf|argon|scram|http|ipv?|v)[-_]?[\d-]+[a-z]{0,3}"
 )
 _CAMEL = re.compile(r"[A-Za-z]?[a-z]+(?:[A-Z][a-z]+)+|(?:[A-Z][a-z]+)+[A-Z]?")
 

@@ -124,7 +124,7 @@ TOKENS = (
     _shape(
         "bearer_token",
         "bearer",
-        rf"(?P<keep>\b[Bb]earer\s{{1,3}})(?=[\w.~+/-]{{0,256}}[a-z])[\w.~+/-]{{20,4096}}{_BASE64_END}",
+        rf"(?P<keep>\b[Bb]earer\s{{1,3}})(?=[\w.~+/-]{{0,256}}[a-z])[\w.~+/-]{{16,4096}}{_BASE64_END}",
     ),
 )
 
@@ -154,6 +154,7 @@ ADDRESSES = (
         "webhook",
         r"(?i)(?P<keep>/webhook(?:-test|-waiting)?/)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     ),
+    _shape("airtable_webhook", "hooks.airtable.com", r"(?i)(?P<keep>hooks\.airtable\.com/workflows/)[\w/-]{8,200}"),
     _shape("ifttt_key", "/with/key/", r"(?i)(?P<keep>/with/key/)[\w-]{8,100}"),
     _shape("pagerduty_key", "/integration/", r"(?i)(?P<keep>/integration/)[0-9a-f]{32}"),
     _shape("pipedream_webhook", "pipedream.net", r"(?i)(?P<keep>://)[a-z0-9]{10,40}(?=\.m\.pipedream\.net)"),
