@@ -171,19 +171,10 @@ class _Job:
         except LLMMisbehaved as error:
             self.misbehaved = str(error)
             return {}
-        verdict = self.judge.judge(self._with_real_keys(answer), request.asked)
+        verdict = self.judge.judge(self.prompter.restored(answer), request.asked)
         self.accepted.update(verdict.accepted)
         self.checks.update(check for why in verdict.rejected.values() for check in why.checks)
         return dict(verdict.rejected)
-
-    def _with_real_keys(self, answer: Answer) -> Answer:
-        real = self.prompter.real_key
-        return answer.model_copy(
-            update={
-                "scenarios": tuple(one.model_copy(update={"node_key": real(one.node_key)}) for one in answer.scenarios),
-                "malformed": {(real(key), scenario): why for (key, scenario), why in answer.malformed.items()},
-            }
-        )
 
     @property
     def reason(self) -> str:
@@ -197,10 +188,8 @@ class _Job:
     def notes(self, base: Runbook) -> list[str]:
         """What the reader should know: integrations that were too long to be sent."""
         labels = {section.node_key: section.node_label or section.node_key for section in base.sections}
-        return [
-            f'The catalogue wrote the section of "{labels[key]}": its data is more than one request to the model may hold.'
-            for key in self.prompter.left_out
-        ]
+        why = "its data is more than one request to the model may hold"
+        return [f'The catalogue wrote the section of "{labels[key]}": {why}.' for key in self.prompter.left_out]
 
 
 class _Ledger:

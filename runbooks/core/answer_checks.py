@@ -84,12 +84,12 @@ def decided(answer: ScenarioAnswer, context: Context) -> str | None:
 
 def no_gaps(answer: ScenarioAnswer, context: Context) -> str | None:
     """No placeholder is left."""
-    return _first(answer, context, wording.placeholder, "is a placeholder")
+    return _first(answer, context, _ungrounded(wording.placeholder, context), "is a placeholder")
 
 
 def no_markup(answer: ScenarioAnswer, context: Context) -> str | None:
     """Plain text."""
-    return _first(answer, context, wording.markup, "is markup; write plain text")
+    return _first(answer, context, _ungrounded(wording.markup, context), "is markup; write plain text")
 
 
 def no_repeats(answer: ScenarioAnswer, context: Context) -> str | None:
@@ -119,8 +119,12 @@ def no_promise(answer: ScenarioAnswer, context: Context) -> str | None:
 
 
 def guarded(answer: ScenarioAnswer, context: Context) -> str | None:
-    """A destructive step says what to look at first, or how to go back."""
-    return _first(answer, context, wording.unguarded_danger, "destroys something without a warning or a way back")
+    """A destructive step says what to look at first, or how to go back. Diagnosis has no such steps at all."""
+    for line in answer.remediation:
+        found = wording.unguarded_danger(line) if line not in context.catalogue.remediation else None
+        if found:
+            return f"{_shown(line)} says {found}, and neither what to look at first nor how to go back"
+    return None
 
 
 def diagnosis_looks(answer: ScenarioAnswer, context: Context) -> str | None:
@@ -132,9 +136,9 @@ def diagnosis_looks(answer: ScenarioAnswer, context: Context) -> str | None:
     return None
 
 
-def diagnosis_branches(answer: ScenarioAnswer, _context: Context) -> str | None:
-    """Diagnosis says what follows from what is found."""
-    if any(wording.branches(line) for line in answer.diagnosis):
+def diagnosis_branches(answer: ScenarioAnswer, context: Context) -> str | None:
+    """Diagnosis says what follows from what is found, where the catalogue's does."""
+    if any(map(wording.branches, answer.diagnosis)) or not any(map(wording.branches, context.catalogue.diagnosis)):
         return None
     return "no diagnosis step says what follows from what is found (if …, then …; else …)"
 
@@ -209,6 +213,16 @@ def _first(answer: ScenarioAnswer, context: Context, find: Callable[[str], str |
         if found:
             return f"{_shown(found)} {complaint}"
     return None
+
+
+def _ungrounded(find: Callable[[str], str | None], context: Context) -> Callable[[str], str | None]:
+    """What the data itself has in this form, the placeholder of a secret for one, is no fault of the model's."""
+
+    def found(line: str) -> str | None:
+        match = find(line)
+        return match if match and not context.grounding.knows(match) else None
+
+    return found
 
 
 def _shown(text: str) -> str:

@@ -47,7 +47,6 @@ def workflow_text(facts: Facts, *, around: Sequence[str]) -> str:
 def section_text(section: RunbookSection, integration: Integration, wanted: Sequence[FailureScenario]) -> str:
     """One integration: what it calls, what history says, and the catalogue's scenarios to be made specific."""
     lines = [
-        f"# Integration, node_key {_quoted(section.node_key, None)}",
         "; ".join(f"{name} {value}" for name, value in _properties(section, integration)),
         f"When it fails: {section.impact}",
         f"Re-run: {section.rerun}",
@@ -58,7 +57,8 @@ def section_text(section: RunbookSection, integration: Integration, wanted: Sequ
     others = [one.scenario for one in section.failure_scenarios if one not in wanted]
     if others:
         lines.append(f"Other scenarios of this node, not to be written: {'; '.join(others)}")
-    return "\n".join(lines)
+    heading = f"# Integration, node_key {_quoted(section.node_key, None)}"
+    return "\n".join([heading, *(tidy(line, len(line) + 1) for line in lines)])
 
 
 def _properties(section: RunbookSection, integration: Integration) -> Iterator[tuple[str, str]]:

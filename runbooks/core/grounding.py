@@ -13,7 +13,7 @@ _SPELLED = re.compile(
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|`([^`]+)`|«([^»]+)»')
-_MENU = re.compile(r"\w+(?: \w+)?\s*(?:>|→|›|»|➜|->)\s*\w+")
+_MENU = re.compile(r"\w+\s*(?:>|→|›|»|➜|->)\s*\w+")
 _NAMED = re.compile(r"\b(?:[Nn]odes?|[Cc]redentials?)\s+(?=[A-Z0-9])")
 _TOKEN = re.compile(r"[^\s\"“”`«»,;!?()\[\]]+")
 _EDGES = ".:'’…*"
@@ -104,7 +104,7 @@ class Grounding:
 
     def _is_known(self, token: str, *, starts_sentence: bool) -> bool:
         plain = token.lower()
-        if plain in KNOWN_EVERYWHERE:
+        if plain in KNOWN_EVERYWHERE or _NUMBER.fullmatch(token.rstrip("%smhdkKMGBin")):
             return True
         if _PLAIN_PAIR.match(token):
             return all(self._is_known(part, starts_sentence=starts_sentence) for part in token.split("/"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from runbooks.core.answer import LISTS, Answer, ScenarioAnswer
 from runbooks.core.digest import section_text, workflow_text
 from runbooks.core.facts import Facts
 from runbooks.core.judging import Rejected, ScenarioKey
@@ -95,12 +96,42 @@ class Prompter:
         )
         return Request(Prompt(self._prompts.system, user), tuple(rejected))
 
-    def real_key(self, node_key: str) -> str:
-        """The node key behind what the model calls it: a key that had to be redacted looks different to it."""
+    def restored(self, answer: Answer) -> Answer:
+        """The answer with names as they are: a name that had to be redacted looks different to the model."""
+        return answer.model_copy(
+            update={
+                "scenarios": tuple(self._restored(one) for one in answer.scenarios),
+                "malformed": {
+                    (self._real_key(key), scenario): why for (key, scenario), why in answer.malformed.items()
+                },
+            }
+        )
+
+    def _restored(self, answer: ScenarioAnswer) -> ScenarioAnswer:
+        lines = {name: [self._with_real_names(line) for line in getattr(answer, name)] for name in LISTS}
+        return answer.model_copy(update={"node_key": self._real_key(answer.node_key), **lines})
+
+    def _with_real_names(self, line: str) -> str:
+        for shown, real in self._redacted_names.items():
+            line = line.replace(shown, real)
+        return line
+
+    def _real_key(self, node_key: str) -> str:
         if node_key in self._sections:
             return node_key
         matching = [key for key, shown in self._shown_keys.items() if shown == node_key]
         return matching[0] if len(matching) == 1 else node_key
+
+    @cached_property
+    def _redacted_names(self) -> dict[str, str]:
+        """Names that the catalogue's runbook shows as they are, by what the model sees; only where it can be told."""
+        names = {
+            name for one in self._sections.values() for name in (one.node_label, one.node_key, one.credential) if name
+        }
+        by_shown: dict[str, list[str]] = {}
+        for name in sorted(names):
+            by_shown.setdefault(self._clean(name), []).append(name)
+        return {shown: real[0] for shown, real in by_shown.items() if len(real) == 1 and shown != real[0]}
 
     @cached_property
     def _scenarios_each(self) -> int:

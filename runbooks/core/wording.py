@@ -16,9 +16,9 @@ def _any(*alternatives: str, whole: bool = False) -> re.Pattern[str]:
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][a-z]+)?")
 _LITTLE_WORDS = """
-a an the this that these those it its of in on at to from for by with without and or but if then else so as not no is are
-was were be been has have had does do did can may must will would should when while after before until than each every
-all any some which who what where how there here them they one only also into out up
+a an the this that these those it its of in on at to from for by with without and or but if then else so as not no is
+are was were be been has have had does do did can may must will would should when while after before until than each
+every all any some which who what where how there here them they one only also into out up
 """
 _FUNCTION_WORDS = frozenset(_LITTLE_WORDS.split())
 
@@ -65,26 +65,24 @@ _LEAK = _any(
     r"\b(?:workflow|definition) (?:data|text) (?:says|asks|tells|instructs)\b",
     r"\b(?:BEGIN|END)[ _]?DATA\b",
 )
-_SECRET_WORD = r"(?:api |secret |access |private )*(?:keys?|tokens?|passwords?|secrets?|credentials?)\b"
+_CREDENTIAL = r"(?:api |secret |access |private )*(?:keys?|tokens?|passwords?|secrets?|credentials?)\b"
 _FORBIDDEN = _any(
-    r"\b(?:disable|turn off|switch off|skip|bypass|ignore)\b.{0,40}\b(?:tls|ssl|certificate|authentication|authorization"
-    r"|2fa|mfa|firewall|alerts?|alarms?|monitoring|signature|verification|validation)\b",
+    r"\b(?:disable|turn off|switch off|skip|bypass|ignore)\b.{0,40}\b(?:tls|ssl|certificate|authentication"
+    r"|authorization|2fa|mfa|firewall|alerts?|alarms?|monitoring|signature|verification|validation)\b",
     r"\brejectUnauthorized\b",
     r"\bverify ?= ?false\b",
     r"\bchmod (?:-R )?777\b",
     r"\brm -rf\b",
     r"\bcurl\b[^|]{0,200}\|\s*(?:ba|z)?sh\b",
     r"\b(?:format|wipe) (?:the )?disk\b",
-    r"\b(?:share|post|paste|send|e-?mail|copy) (?:the |your |its )*" + _SECRET_WORD,
+    r"\b(?:share|post|paste|send|e-?mail|copy) (?:the |your |its )*" + _CREDENTIAL,
     r"\bgrant\b.{0,30}\b(?:all|admin|root|superuser|owner)\b",
-    r"\b(?:hard-?code|store)\b.{0,40}\b" + _SECRET_WORD + r".{0,30}\b(?:code|node|settings|config)",
+    r"\b(?:hard-?code|store)\b.{0,40}\b" + _CREDENTIAL + r".{0,30}\b(?:code|node|settings|config)",
 )
 _DESTRUCTIVE = _any(
-    r"\b(?:delet|drop|truncat|purg|wip|eras|remov|revok|overwrit|destroy|flush|forc|reset|terminat|kill)"
-    r"(?:e|es|ed|ing|s|ting|ping|ped)?\b",
+    r"\b(?:delete|drop|truncate|purge|wipe|erase|remove|revoke|overwrite|destroy|flush|force|reset|terminate|kill|rotate)\b",
     r"\b(?:bulk|mass) (?:re-?run|replay|retry)",
     r"\b(?:re-?run|replay|retry) (?:all|every)\b",
-    r"\brotat(?:e|es|ing)\b",
 )
 _WARNING = _any(
     r"\b(?:undo|export|after|before|first|once|until|unless|not|never|whether|if|warning)\b",
@@ -94,14 +92,14 @@ _WARNING = _any(
     r"\b(?:irreversibl|careful|confirm|approv)",
 )
 _CHANGES = _any(
-    r"\A(?:then |and |next |now |first |also )*(?:delete|drop|truncate|update|edit|change|set|restart|rotate|revoke|disable"
-    r"|enable|deactivate|activate|remove|create|add|insert|replace|reset|re-?run|replay|retry|reconnect|raise|lower|increase"
-    r"|decrease|switch|kill|stop|save|publish|restore)\b",
+    r"\A(?:(?:then|and|next|now|first|also) )*(?:delete|drop|truncate|update|edit|change|set|restart|rotate|revoke"
+    r"|disable|enable|deactivate|activate|remove|create|add|insert|replace|reset|re-?run|replay|retry|reconnect|raise"
+    r"|lower|increase|decrease|switch|kill|stop|save|publish|restore)\b",
 )
 _BRANCH = _any(r"\b(?:if|when|unless|whether|else|otherwise|means|in that case)\b")
 _PROMISE = _any(
-    r"\b(?:platform|workflow|system|node|it) (?:will|is going to) (?:automatically|itself|self-?heal|repair|fix|roll back"
-    r"|recover)",
+    r"\b(?:platform|workflow|system|node|it) (?:will|is going to) (?:automatically|itself|self-?heal|repair|fix"
+    r"|roll back|recover)",
     r"\bautomatically (?:rolls? back|rolled back|fix|fixes|heals?|repairs?|recovers?|resolves?)\b",
     r"\bguarantee",
     r"\bself-heal",
