@@ -1,8 +1,7 @@
 """Runs a demo workflow on paper: walks its graph as the engine does and writes down what it would have recorded."""
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from graphlib import TopologicalSorter
@@ -182,19 +181,19 @@ class _Run:
         took = int((ended - began).total_seconds() * 1000) if ended and began else None
         self.nodes.append(
             ExecutionNode(
-                self._node_id(node),
-                self.id,
-                node.key,
-                node.type,
-                node.label,
-                status,
-                began,
-                ended,
-                took,
-                error_json(message),
-                len(self.nodes) + 1,
-                self.clock,
-                self.clock,
+                id=self._node_id(node),
+                execution_id=self.id,
+                node_id=node.key,
+                node_type=node.type,
+                node_name=node.label,
+                status=status,
+                started_at=began,
+                finished_at=ended,
+                duration_ms=took,
+                error=error_json(message),
+                sequence=len(self.nodes) + 1,
+                created_at=self.clock,
+                updated_at=self.clock,
             )
         )
 
@@ -206,26 +205,26 @@ class _Run:
         answered = fault is None or fault.status_code is not None
         self.attempts.append(
             Attempt(
-                new_id(self.random),
-                self.id,
-                self._node_id(node),
-                self.engine.workspace_id,
-                self.order.demo.id,
-                "action_http_request",
-                "request",
-                "http",
-                number,
-                number > 1,
-                fault.status if fault else "success",
-                fault.status_code if fault else 200,
-                took_ms if answered else None,
-                fingerprint,
-                fault.error_code if fault else None,
-                worded(fault.detail, node, self.engine.number) if fault else None,
-                None,
-                self.clock,
-                self.clock,
-                self.clock,
+                id=new_id(self.random),
+                execution_id=self.id,
+                execution_node_id=self._node_id(node),
+                workspace_id=self.engine.workspace_id,
+                workflow_id=self.order.demo.id,
+                connector_key="action_http_request",
+                connector_operation="request",
+                provider="http",
+                attempt_no=number,
+                is_retry=number > 1,
+                status=fault.status if fault else "success",
+                status_code=fault.status_code if fault else 200,
+                duration_ms=took_ms if answered else None,
+                request_fingerprint=fingerprint,
+                error_code=fault.error_code if fault else None,
+                error_message=worded(fault.detail, node, self.engine.number) if fault else None,
+                meta=None,
+                happened_at=self.clock,
+                created_at=self.clock,
+                updated_at=self.clock,
             )
         )
 
@@ -233,74 +232,20 @@ class _Run:
         order = self.order
         done = None if status == "waiting" else self.clock
         return Execution(
-            self.id,
-            order.demo.id,
-            self.engine.workspace_id,
-            status,
-            order.mode,
-            order.at,
-            done,
-            int((self.clock - order.at).total_seconds() * 1000) if done else None,
-            error_json(error),
-            order.parent.attempt + 1 if order.parent else 1,
-            order.demo.workflow.max_attempts or 1,
-            order.parent.id if order.parent else None,
-            None,
-            False,
-            order.at,
-            self.clock,
-        )
-
-
-def replayed(recording: Recording, at: datetime, random: Random) -> Recording:
-    """The same execution replayed: with the recorded answers it ends as before, without them in an error of its own."""
-    source = recording.execution
-    replay_id = new_id(random)
-    ids = {node.id: new_id(random) for node in recording.nodes}
-    hit = random.random() < 0.5
-    execution = source._replace(
-        id=replay_id,
-        status=source.status if hit else "failed",
-        mode="manual",
-        started_at=at,
-        finished_at=at + timedelta(seconds=1),
-        duration_ms=1000,
-        error=source.error if hit else error_json("missing deterministic replay fixture for HTTP request"),
-        parent_execution_id=None,
-        replay_of_execution_id=source.id,
-        is_deterministic_replay=True,
-        created_at=at,
-        updated_at=at + timedelta(seconds=1),
-    )
-    nodes = [
-        node._replace(
-            id=ids[node.id],
-            execution_id=replay_id,
-            started_at=node.started_at and at,
-            finished_at=node.finished_at and at,
-            created_at=at,
-            updated_at=at,
-        )
-        for node in recording.nodes
-    ]
-    return Recording(execution, nodes, list(_replayed_attempts(recording.attempts, replay_id, ids, at, hit, random)))
-
-
-def _replayed_attempts(
-    attempts: list[Attempt], replay_id: str, ids: dict[str, str], at: datetime, hit: bool, random: Random
-) -> Iterator[Attempt]:
-    for attempt in attempts:
-        yield attempt._replace(
-            id=new_id(random),
-            execution_id=replay_id,
-            execution_node_id=ids.get(attempt.execution_node_id or ""),
-            status="success" if hit else "client_error",
-            status_code=None,
-            duration_ms=0 if hit else None,
-            error_code=None if hit else "MISSING_REPLAY_FIXTURE",
-            error_message=None if hit else "no deterministic fixture found for HTTP request fingerprint",
-            meta=json.dumps({"replay_mode": True, "fixture_hit": hit}),
-            happened_at=at,
-            created_at=at,
-            updated_at=at,
+            id=self.id,
+            workflow_id=order.demo.id,
+            workspace_id=self.engine.workspace_id,
+            status=status,
+            mode=order.mode,
+            started_at=order.at,
+            finished_at=done,
+            duration_ms=int((self.clock - order.at).total_seconds() * 1000) if done else None,
+            error=error_json(error),
+            attempt=order.parent.attempt + 1 if order.parent else 1,
+            max_attempts=order.demo.workflow.max_attempts or 1,
+            parent_execution_id=order.parent.id if order.parent else None,
+            replay_of_execution_id=None,
+            is_deterministic_replay=False,
+            created_at=order.at,
+            updated_at=self.clock,
         )

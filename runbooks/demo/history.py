@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from random import Random
 
 from runbooks.demo.company import Company, DemoWorkflow
-from runbooks.demo.engine import Engine, Order, Plan, Recording, plan_of, replayed
+from runbooks.demo.engine import Engine, Order, Plan, Recording, plan_of
 from runbooks.demo.reactive import reactive_runbooks
+from runbooks.demo.replay import replayed
 from runbooks.demo.rollup import daily_metrics
 from runbooks.demo.rows import Attempt, DailyMetric, Execution, ExecutionNode, ReactiveRunbook, new_id
 from runbooks.demo.stories import DAYS

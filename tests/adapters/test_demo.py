@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -7,16 +8,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, text
 
-from runbooks.adapters.catalogue_files import load_classifier
+from runbooks.adapters.catalogue_files import load_catalogue, load_classifier
+from runbooks.adapters.history import refresh_history
 from runbooks.adapters.incidents import read_incidents
 from runbooks.adapters.node_knowledge import load_node_knowledge
 from runbooks.adapters.platform import count_active, read_node_catalogue, read_workspace_settings
 from runbooks.adapters.schema import inspect_schema, upgrade
+from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.classifier import ErrorFacts
 from runbooks.core.escalation import escalation_from
+from runbooks.core.facts import Facts
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.integrations import extract_integrations
+from runbooks.core.markdown import to_markdown
 from runbooks.demo.company import read_company
+from runbooks.demo.fake_secrets import planted_secrets
 from runbooks.demo.faults import Fault
 from runbooks.demo.load import NotStandalone, load_demo
 from runbooks.demo.stories import drifts, stories
@@ -71,6 +77,15 @@ def test_the_same_time_and_seed_load_the_same_rows(database: URL, empty_database
     one, other = rows_of(database), rows_of(empty_database)
     for table in ("workflows", "executions", "execution_nodes", "connector_call_attempts", "execution_runbooks"):
         assert one[table] == other[table], table
+
+
+def test_two_that_load_at_once_load_it_once(database: URL) -> None:
+    def load(_: int) -> bool:
+        with connected(database) as connection:
+            return load_demo(connection, now=NOW).created
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(load, range(2))) == [False, True]
 
 
 @pytest.mark.parametrize("host", ["older_host", "newer_host"])
@@ -140,6 +155,31 @@ def test_only_the_refund_approval_has_no_integration() -> None:
         if demo.runs and not extract_integrations(demo.workflow, knowledge=load_node_knowledge())
     ]
     assert without == ["refund_approval"]
+
+
+def test_no_planted_secret_gets_into_a_runbook() -> None:
+    writer = CatalogueWriter(load_catalogue())
+    written = ""
+    for demo in read_company().workflows:
+        integrations = extract_integrations(demo.workflow, knowledge=load_node_knowledge())
+        runbook = writer.write(Facts(workflow=demo.workflow, integrations=integrations))
+        written += to_markdown(runbook) + runbook.model_dump_json()
+    assert "http_stripe" in written
+    assert [secret for secret in planted_secrets() if secret in written] == []
+
+
+def test_no_planted_secret_gets_into_the_history_that_is_kept(database: URL) -> None:
+    with connected(database) as connection:
+        load_demo(connection, now=NOW)
+        refresh_history(connection, days=30, now=NOW)
+        raw = "".join(
+            connection.execute(text("SELECT error::text FROM execution_nodes WHERE error IS NOT NULL")).scalars()
+        )
+    rows = rows_of(database)
+    kept = "".join(rows["runbook_failure_groups"] + rows["runbook_node_history"])
+    assert [secret for secret in planted_secrets() if secret in raw]
+    assert "no such host" in kept
+    assert [secret for secret in planted_secrets() if secret in kept] == []
 
 
 MEANT = {
