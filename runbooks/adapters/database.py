@@ -1,29 +1,33 @@
-"""One PostgreSQL, reached through SQLAlchemy; the one place where driver errors become ours."""
+"""One PostgreSQL, reached through SQLAlchemy; the place where the driver's errors become ours."""
 
-import uuid
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from runbooks.adapters.driver import explained
 from runbooks.adapters.schema import HostSchema, inspect_schema, is_current
-from runbooks.errors import DatabaseError, DatabaseUnreachable, MissingPrivilege, SchemaOutdated, SettingsError
+from runbooks.errors import DatabaseUnreachable, SchemaOutdated, SettingsError
 
 CONNECT_TIMEOUT_S = 10
-INSUFFICIENT_PRIVILEGE = "42501"
-UNDEFINED = {"42P01", "42703"}  # table, column
+LARGEST = {"bigint": 2**63 - 1, "integer": 2**31 - 1, "smallint": 2**15 - 1}
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def parse_url(text: str) -> URL:
     """Read a PostgreSQL address in any of its usual spellings."""
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise SettingsError("RUNBOOKS_DATABASE_URL is not an address like postgresql://user@host:5432/name") from error
     if url.get_backend_name() not in {"postgresql", "postgres"}:
         raise SettingsError(f"RUNBOOKS_DATABASE_URL names {url.get_backend_name()}; only PostgreSQL is supported")
+    if "@" in (url.host or ""):  # the rest of the password, which errors would show as the host's name
+        raise SettingsError("RUNBOOKS_DATABASE_URL has a user or password with an @: write %40 for it")
     return url.set(drivername="postgresql+psycopg")
 
 
@@ -33,15 +37,9 @@ def driver_errors() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        line = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        state = getattr(error.orig, "sqlstate", None)
-        if state == INSUFFICIENT_PRIVILEGE:
-            raise MissingPrivilege(f"the database refused: {line}") from error
-        if state in UNDEFINED:
-            raise SchemaOutdated(f"the database is not ready: {line}; run `runbooks migrate`") from error
-        if isinstance(error, OperationalError) and (state is None or state.startswith(("08", "57P", "53", "28", "3D"))):
-            raise DatabaseUnreachable(f"no connection to the database: {line}; check RUNBOOKS_DATABASE_URL") from error
-        raise DatabaseError(f"the database answered {state or 'an error'}: {line}") from error
+        raise explained(error) from error
+    except PoolTimeout as error:
+        raise DatabaseUnreachable("all connections of this process are in use; try again with less at once") from error
 
 
 class Database:
@@ -86,10 +84,7 @@ class Database:
 
 def _fits(value: str, id_type: str) -> bool:
     if id_type == "uuid":
-        try:
-            return bool(uuid.UUID(value))
-        except ValueError:
-            return False
-    if id_type in {"bigint", "integer"}:
-        return value.isascii() and value.isdigit() and int(value) < 2**63
-    return True
+        return UUID.fullmatch(value) is not None
+    if id_type in LARGEST:
+        return re.fullmatch("0|[1-9][0-9]{0,18}", value) is not None and int(value) <= LARGEST[id_type]
+    return "\0" not in value

@@ -15,11 +15,14 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from runbooks import migrations
-from runbooks.errors import DatabaseError, DatabaseUnreachable, MissingPrivilege, SchemaOutdated
+from runbooks.adapters.driver import INSUFFICIENT_PRIVILEGE, line_of, state_of, unreachable
+from runbooks.errors import DatabaseError, MissingPrivilege, SchemaOutdated
 from runbooks.migrations import HEAD, VERSION_TABLE
 from runbooks.migrations.catalog import read_columns
 
 CONNECT_TIMEOUT_S = 10
+BUSY = {"55P03", "57014"}  # lock not available, query cancelled
+DEPENDENT = "2BP01"
 HAND_OVER = "run `runbooks migrate --sql` and hand its output to the database's administrator"
 AS_OWNER = "run it as the owner of the tables"
 SQL_HEADER = """\
@@ -157,15 +160,11 @@ def _transaction(url: str | URL, *, otherwise: str = "ask its owner for that rig
 
 
 def _explained(error: DBAPIError, url: URL, otherwise: str) -> DatabaseError:
-    cause = error.orig
-    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
-    line = str(cause).strip().partition("\n")[0]
-    if state == "42501":  # insufficient_privilege
+    state, line = state_of(error), line_of(error)
+    if state == INSUFFICIENT_PRIVILEGE:
         return MissingPrivilege(f"the database refused user {url.username}: {line}; {otherwise}")
-    if state is None or state[:2] in {"08", "28", "3D", "53"} or state.startswith("57P"):
-        return DatabaseUnreachable(f"no connection to the database: {line}; check RUNBOOKS_DATABASE_URL")
-    if state in {"55P03", "57014"}:  # lock_not_available, query_canceled
+    if state in BUSY:
         return DatabaseError(f"nothing was changed, others keep the tables busy: {line}; try again at a quiet hour")
-    if state == "2BP01" and isinstance(cause, psycopg.Error):  # dependent_objects_still_exist, named in the detail
-        line = str(cause.diag.message_detail).partition("\n")[0]
-    return DatabaseError(f"nothing was changed, the database answered {state}: {line}")
+    if state == DEPENDENT and isinstance(error.orig, psycopg.Error):  # the detail names what depends on it
+        line = str(error.orig.diag.message_detail).partition("\n")[0]
+    return unreachable(error) or DatabaseError(f"nothing was changed, the database answered {state}: {line}")
