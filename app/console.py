@@ -4,6 +4,9 @@ import sys
 
 from rich.console import Console
 
+WIDTH = 120
+"""Columns of a table that goes into a file or a pipe."""
+
 
 def say(message: str) -> None:
     """Tell what is going on; never mixes with a result on stdout."""
@@ -12,4 +15,5 @@ def say(message: str) -> None:
 
 def results() -> Console:
     """A console for readable results on stdout."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=not terminal, width=None if terminal else WIDTH)

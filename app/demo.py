@@ -77,4 +77,4 @@ def _show_next(risks: list[RiskyIntegration]) -> None:
         print(f"  runbooks show {risks[0].workflow_id}")
     print("  runbooks coverage")
     print("  runbooks preview FILE…             your own n8n or LinkFlow exports, no database needed")
-    print("  RUNBOOKS_DATABASE_URL=… runbooks migrate && runbooks sweep      your own platform")
+    print("  export RUNBOOKS_DATABASE_URL=…     your own platform: runbooks migrate, then runbooks sweep")

@@ -9,8 +9,8 @@ from typing import Any
 
 from app.console import say
 from app.coverage import show_markdown
-from runbooks.adapters.writers import Writers, write_unstored
 from runbooks.adapters.node_knowledge import load_node_knowledge
+from runbooks.adapters.writers import Writers, write_unstored
 from runbooks.bootstrap import open_writers
 from runbooks.core.batch import initial_facts
 from runbooks.core.definition import parse_definition
