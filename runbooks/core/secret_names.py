@@ -142,7 +142,9 @@ def looks_mixed(value: str) -> bool:
         return has_digit and any(not char.isalnum() for char in value.strip(".,:;()[]{}"))
     if has_digit:
         return not _is_everyday(value)
-    return len(value) >= 16 and any(map(str.isupper, value[1:])) and value.isalpha() and not _is_camel_case(value)
+    if not value.isalpha():
+        return False
+    return len(value) >= 22 or (len(value) >= 16 and any(map(str.isupper, value[1:])) and not _is_camel_case(value))
 
 
 def looks_random(value: str) -> bool:

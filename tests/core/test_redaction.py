@@ -352,3 +352,42 @@ def test_thousands_of_texts_a_second() -> None:
     for text in texts:
         redact(text)
     assert len(texts) / (time.perf_counter() - started) > 4000
+
+
+TOKEN = "a1B2c3D4" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("using password hunter22 for bob", "using password <secret:password> for bob"),
+        ("The password for bob is hunter22.", "The password for bob is <secret:password>."),
+        ('Login failed with password "n0tReal"', 'Login failed with password "<secret:password>"'),
+        (f"API key {TOKEN} is not valid", "API key <secret:api_key> is not valid"),
+        ("Incorrect API key provided: fake-key-1234", "Incorrect API key provided: <secret:api_key>"),
+        ('{"password": "pa ss word"}', '{"password": "<secret:password>"}'),
+        ('{"api_key": "FAKE_KEY_FOR_TESTS"}', '{"api_key": "<secret:api_key>"}'),
+        ("export DB_PASSWORD=letmeinplease", "export DB_PASSWORD=<secret:db_password>"),
+        ("deploy --password hunter22 --force", "deploy --password <secret:password> --force"),
+        ("mysql -u root -pn0tReal shop", "mysql -u root -p<secret:password> shop"),
+        ("ALTER USER app WITH PASSWORD 'n0tReal'", "ALTER USER app WITH PASSWORD '<secret:password>'"),
+        ("CREATE USER x IDENTIFIED BY 'abc'", "CREATE USER x IDENTIFIED BY '<secret:password>'"),
+        ("PWD={n0t;Real};Server=db", "PWD={<secret:pwd>};Server=db"),
+        ("jdbc:oracle:thin:scott/tiger9@//db:1521/x", "jdbc:oracle:thin:scott/<secret:password>@//db:1521/x"),
+        ("postgres://u:p@ss/w0rd@db:5432/x", "postgres://u:<secret:password>@db:5432/x"),
+        ("Cookie: PHPSESSID=abcd1234; theme=dark", "Cookie: <secret:cookie>"),
+        (
+            'Authorization: Digest username="a", response="6629fae4"\nHost: x',
+            "Authorization: Digest <secret:authorization>\nHost: x",
+        ),
+        (f"https://{TOKEN}@github.com/x/y.git", "https://<secret:key>@github.com/x/y.git"),
+        (
+            f"https://api.example.com/v1?appid={TOKEN}&q=Berlin",
+            "https://api.example.com/v1?appid=<secret:appid>&q=Berlin",
+        ),
+        (r"{\"token\":\"" + TOKEN + r"\"}", r"{\"token\":\"<secret:token>\"}"),
+        ("x-hub-signature-256: sha256=" + "ab12" * 16, "x-hub-signature-256: <secret:x_hub_signature_256>"),
+    ],
+)
+def test_secrets_are_told_from_what_stands_around_them(text: str, expected: str) -> None:
+    assert redact(text) == expected
