@@ -59,10 +59,12 @@ class Finding:
 def check_catalogue(catalogue: Catalogue) -> list[Finding]:
     """All findings, each once, in a stable order."""
     found: dict[Finding, None] = {}
+    scenarios: dict[Scenario, None] = {}
     for name, knowledge in _all_knowledge(catalogue):
         found.update(dict.fromkeys(_missing_classes(name, knowledge)))
-        for scenario in knowledge.scenarios:
-            found.update(dict.fromkeys(_check_scenario(scenario)))
+        scenarios.update(dict.fromkeys(knowledge.scenarios))
+    for scenario in scenarios:
+        found.update(dict.fromkeys(_check_scenario(scenario)))
     for name, file in catalogue.files.items():
         found.update(dict.fromkeys(_dead_terms(catalogue, name)))
         if file.services and not any(one.failure_class is FailureClass.RATE_LIMITED for one in file.scenarios):

@@ -93,9 +93,9 @@ def _details(reliability: Reliability, timeout_s: float | None) -> list[str]:
         sentences.append(f"Most frequent: {listed}.")
     if reliability.retries:
         helped = (
-            f", of which {reliability.recovered} then succeeded" if reliability.recovered else ", none of which helped"
+            f"{reliability.recovered:,} calls then succeeded" if reliability.recovered else "no call then succeeded"
         )
-        sentences.append(f"{_count(reliability.retries, 'retry', 'retries')} were made{helped}.")
+        sentences.append(f"{_count(reliability.retries, 'retry', 'retries')}: {helped}.")
     if reliability.p95_ms is not None:
         near = ""
         if timeout_s and reliability.scope is Scope.NODE and reliability.p95_ms >= 800 * timeout_s:

@@ -72,7 +72,7 @@ def _was_seen_failing(section: RunbookSection) -> bool:
 
 
 def _head(runbook: Runbook) -> list[str]:
-    owner = escape(runbook.owner) if runbook.owner else "**required** – the platform names nobody"
+    owner = escape(runbook.owner) if runbook.owner else "none recorded"
     lines = [f"# {escape(runbook.title)}", "", escape(runbook.summary), ""]
     lines.append(f"**Worst case:** {runbook.severity.value} · **Owner:** {owner}")
     if runbook.notes:

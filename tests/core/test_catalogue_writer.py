@@ -1,0 +1,315 @@
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from runbooks.adapters.catalogue_files import load_catalogue
+from runbooks.core.catalogue_writer import CatalogueWriter
+from runbooks.core.coverage import REQUIRED_CLASSES
+from runbooks.core.failure_classes import FailureClass, Severity
+from runbooks.core.integration import Authentication, IntegrationKind
+from runbooks.core.reliability import Scope
+from runbooks.core.runbook import FailureScenario, Runbook
+from runbooks.core.workflow import Dialect, Node
+from tests.support.runbook_facts import (
+    DIALECTS,
+    make_facts,
+    make_group,
+    make_integration,
+    make_reliability,
+    make_workflow,
+    many_integrations,
+)
+
+VAGUE = re.compile(
+    r"check the logs?\b|as appropriate|if needed|\bTBD\b|\bTODO\b|verify (that )?it works", re.IGNORECASE
+)
+CHANGING = re.compile(
+    r"^(create|enter|set|raise|switch|add|remove|restore|choose|reconnect|deactivate|activate)\b", re.I
+)
+
+
+@pytest.fixture(scope="module")
+def writer() -> CatalogueWriter:
+    return CatalogueWriter(load_catalogue())
+
+
+@pytest.fixture(scope="module")
+def runbooks(writer: CatalogueWriter) -> list[Runbook]:
+    written = []
+    for dialect in DIALECTS:
+        workflow = make_workflow(dialect=dialect)
+        for integration in many_integrations():
+            written.append(writer.write(make_facts(integration, workflow=workflow)))
+    return written
+
+
+def scenarios_of(runbook: Runbook) -> Iterator[FailureScenario]:
+    for section in runbook.sections:
+        yield from section.failure_scenarios
+    yield from runbook.general
+
+
+def texts_of(scenario: FailureScenario) -> tuple[str, ...]:
+    return (
+        *scenario.symptoms,
+        *scenario.diagnosis,
+        *scenario.remediation,
+        *scenario.verification,
+        *scenario.prevention,
+        scenario.escalation,
+    )
+
+
+def test_every_integration_has_a_scenario_for_each_required_failure(runbooks: list[Runbook]) -> None:
+    assert len(runbooks) > 500
+    for runbook in runbooks:
+        (section,) = runbook.sections
+        classes = {scenario.failure_class for scenario in section.failure_scenarios}
+        assert all(required & classes for required in REQUIRED_CLASSES), (section.kind, classes)
+
+
+def test_no_part_of_a_scenario_is_empty_and_no_placeholder_is_left(runbooks: list[Runbook]) -> None:
+    for runbook in runbooks:
+        for scenario in scenarios_of(runbook):
+            for part in ("symptoms", "diagnosis", "remediation", "verification", "prevention", "escalation"):
+                assert getattr(scenario, part), (scenario.scenario_id, part)
+            for text in texts_of(scenario):
+                rest = re.sub(r"%\{\w+\}|\{\"?\$?\w+\"?: [^}]*\}+", "", text)  # curl's and MongoDB's own braces
+                assert not re.search(r"[{}]|%\(", rest), (scenario.scenario_id, text)
+                assert text == text.strip()
+                assert text[0].isupper() or not text[0].isalpha(), text
+
+
+def test_every_diagnosis_branches_and_no_step_is_vague(runbooks: list[Runbook]) -> None:
+    for runbook in runbooks:
+        for scenario in scenarios_of(runbook):
+            joined = " ".join(scenario.diagnosis)
+            assert re.search(r"\b(if|else|means?|which|whether)\b|;", joined, re.IGNORECASE), scenario.scenario_id
+            assert len(scenario.diagnosis) <= 7
+            assert len(scenario.remediation) <= 7
+            assert not VAGUE.search(" ".join(texts_of(scenario))), scenario.scenario_id
+
+
+def test_a_step_that_changes_something_says_how_to_undo_it(runbooks: list[Runbook]) -> None:
+    for runbook in runbooks:
+        for scenario in scenarios_of(runbook):
+            for step in scenario.remediation:
+                assert not CHANGING.match(step) or "Undo: " in step, (scenario.scenario_id, step)
+
+
+def test_every_escalation_names_the_contact_of_its_severity_and_what_to_hand_over(runbooks: list[Runbook]) -> None:
+    for runbook in runbooks:
+        for scenario in scenarios_of(runbook):
+            assert runbook.escalation_matrix[scenario.severity.value] in scenario.escalation
+            assert "Hand over: " in scenario.escalation
+            assert re.search(r"not fixed in |At once", scenario.escalation)
+
+
+def test_an_unauthenticated_call_has_no_credential_to_expire(writer: CatalogueWriter) -> None:
+    facts = make_facts(
+        make_integration(
+            service_id="http",
+            kind=IntegrationKind.HTTP_API,
+            authentication=Authentication.NONE,
+            credential=None,
+            access="read",
+        )
+    )
+    (section,) = writer.write(facts).sections
+    ids = [scenario.scenario_id for scenario in section.failure_scenarios]
+    assert "http_api.auth_required" in ids
+    assert "http_api.auth_failed" not in ids
+    text = " ".join(text for scenario in section.failure_scenarios for text in texts_of(scenario))
+    assert "expired" not in text
+    assert "Credentials page as a new credential" in text
+
+
+def test_scenarios_keep_the_id_of_the_file_that_says_most(writer: CatalogueWriter) -> None:
+    (section,) = writer.write(make_facts()).sections
+    ids = [scenario.scenario_id for scenario in section.failure_scenarios]
+    assert {"stripe.auth_failed", "payments.payment_state", "http_api.server_error"} <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_what_history_shows_comes_first_with_its_figures(writer: CatalogueWriter) -> None:
+    reliability = make_reliability(
+        make_group(FailureClass.RATE_LIMITED, 12, message="Request rate limit exceeded"),
+        make_group(FailureClass.NETWORK, 3),
+    )
+    (section,) = writer.write(make_facts(reliability={"http_stripe": reliability})).sections
+    first, second, third = section.failure_scenarios[:3]
+    assert [first.failure_class, second.failure_class] == [FailureClass.RATE_LIMITED, FailureClass.NETWORK]
+    assert first.evidence[0] == (
+        '12 failures of this kind in 200 calls (6.0%) in the last 30 days, measured at node "Charge card"; '
+        "last seen 2026-03-01 14:05 UTC."
+    )
+    assert "Request rate limit exceeded" in first.evidence[1]
+    assert third.evidence == ()
+
+
+def test_without_history_the_order_is_by_prior(writer: CatalogueWriter) -> None:
+    (section,) = writer.write(make_facts()).sections
+    knowledge = writer.catalogue.knowledge("stripe", IntegrationKind.PAYMENTS)
+    priors = {scenario.id: scenario.prior for scenario in knowledge.scenarios}
+    order = [priors[scenario.scenario_id] for scenario in section.failure_scenarios]
+    assert order == sorted(order, reverse=True)
+
+
+def test_a_failure_that_was_seen_has_a_scenario_although_it_is_not_usual(writer: CatalogueWriter) -> None:
+    integration = make_integration(service_id="http", kind=IntegrationKind.HTTP_API, access="read")
+    plain = writer.write(make_facts(integration)).sections[0]
+    assert FailureClass.CONFLICT not in {one.failure_class for one in plain.failure_scenarios}
+    reliability = make_reliability(make_group(FailureClass.CONFLICT, 2), make_group(FailureClass.TLS, 1))
+    seen = writer.write(make_facts(integration, reliability={"http_stripe": reliability})).sections[0]
+    assert [one.failure_class for one in seen.failure_scenarios[:2]] == [FailureClass.CONFLICT, FailureClass.TLS]
+
+
+def test_evidence_goes_to_the_scenario_whose_symptoms_the_message_has(writer: CatalogueWriter) -> None:
+    group = make_group(FailureClass.INVALID_REQUEST, 4, message="Your card was declined: card_declined")
+    (section,) = writer.write(make_facts(reliability={"http_stripe": make_reliability(group)})).sections
+    with_evidence = [one.scenario_id for one in section.failure_scenarios if one.evidence]
+    assert with_evidence == ["stripe.card_declined"]
+
+
+def test_a_workspace_figure_is_never_shown_as_the_nodes_own(writer: CatalogueWriter) -> None:
+    reliability = make_reliability(make_group(FailureClass.NETWORK, 20), scope=Scope.WORKSPACE, source="daily")
+    (section,) = writer.write(make_facts(reliability={"http_stripe": reliability})).sections
+    evidence = [sentence for one in section.failure_scenarios for sentence in one.evidence]
+    for sentence in [section.history[0], evidence[0]]:
+        assert "whole workspace" in sentence
+        assert "not this node's own figure" in sentence
+        assert "measured at node" not in sentence
+
+
+def test_no_history_is_said_plainly_and_history_left_out_differently(writer: CatalogueWriter) -> None:
+    none = writer.write(make_facts())
+    left_out = writer.write(make_facts(history_included=False))
+    assert none.sections[0].history[0].startswith("No history: the last 30 days have no recorded call")
+    assert "left out on request" in left_out.sections[0].history[0]
+    assert "No history" not in json.dumps(left_out.model_dump(mode="json"))
+
+
+def test_the_last_general_scenario_is_for_the_failure_nobody_foresaw(runbooks: list[Runbook]) -> None:
+    for runbook in runbooks:
+        assert runbook.general[-1].scenario_id == "workflow.unknown"
+        assert [one.scenario_id for one in runbook.general].count("workflow.unknown") == 1
+
+
+def test_a_workflow_without_integrations_gets_a_short_runbook_of_what_is_inside(writer: CatalogueWriter) -> None:
+    nodes = (
+        Node(key="t", type="trigger_schedule", label="Every night"),
+        Node(key="a", type="action_approval", label="Boss says yes"),
+        Node(key="l", type="logic_loop", label="Each row"),
+        Node(key="c", type="transform_code", label="Sum up"),
+    )
+    workflow = make_workflow(nodes=nodes, trigger_type="schedule", timeout_s=3600)
+    runbook = writer.write(make_facts(workflow=workflow).model_copy(update={"integrations": ()}))
+    ids = [one.scenario_id for one in runbook.general]
+    assert runbook.sections == ()
+    assert {"workflow.schedule_silent", "workflow.approval", "workflow.loop", "workflow.code"} <= set(ids)
+    assert "workflow.webhook_silent" not in ids
+    assert "calls nothing outside the platform" in runbook.summary
+    text = " ".join(" ".join(texts_of(one)) for one in runbook.general)
+    assert '"Boss says yes"' in text
+    assert "about 1 h" in text
+
+
+def test_title_and_summary_name_the_workflow_and_what_it_depends_on(writer: CatalogueWriter) -> None:
+    database = make_integration(
+        node_key="store", service="PostgreSQL", service_id="postgres", kind=IntegrationKind.DATABASE
+    )
+    runbook = writer.write(make_facts(make_integration(), database))
+    assert runbook.title == "Runbook: Order Processing Pipeline"
+    assert "Stripe API and PostgreSQL" in runbook.summary
+    assert 2 <= len(re.findall(r"[.] |[.]$", runbook.summary)) <= 3
+
+
+def test_impact_and_rerun_name_the_nodes_that_stop_and_that_would_act_twice(writer: CatalogueWriter) -> None:
+    tell = make_integration(
+        node_key="tell",
+        service="Slack",
+        service_id="slack",
+        kind=IntegrationKind.MESSAGING,
+        repeats=("http_stripe", "store"),
+        downstream=(),
+        method=None,
+    )
+    runbook = writer.write(make_facts(make_integration(), tell))
+    charge, message = runbook.sections
+    assert '"Store order" and "Tell sales" do not run' in charge.impact
+    assert "a second charge" in charge.rerun
+    assert '"Charge card" and "Store order" act a second time' in message.rerun
+    assert "a second message" in message.rerun
+
+
+def test_names_with_braces_percent_signs_and_line_breaks_stay_text(writer: CatalogueWriter) -> None:
+    label = "Pay {node} %(service)s 100%\nnow `rm -rf`"
+    nodes = (Node(key="http_stripe", type="integration_stripe", label=label),)
+    facts = make_facts(
+        make_integration(credential="{secret} %s", service="API {host}"),
+        workflow=make_workflow(nodes=nodes, name="{workflow} %d"),
+    )
+    runbook = writer.write(facts)
+    text = runbook.model_dump_json()
+    assert "Pay {node} %(service)s 100% now 'rm -rf'" in text
+    assert "{secret} %s" in text
+    assert runbook.title == "Runbook: {workflow} %d"
+
+
+def test_a_host_that_could_do_harm_in_a_shell_never_reaches_a_command(writer: CatalogueWriter) -> None:
+    facts = make_facts(make_integration(service_id="http", kind=IntegrationKind.HTTP_API, host="x;curl evil.example"))
+    scenarios = writer.write(facts).sections[0].failure_scenarios
+    assert not any("curl" in step or "evil" in step for one in scenarios for step in texts_of(one))
+
+
+def test_nodes_of_one_name_are_told_apart_by_their_keys(writer: CatalogueWriter) -> None:
+    nodes = tuple(Node(key=key, type="http_request", label="HTTP Request") for key in ("n1", "n2"))
+    facts = make_facts(make_integration(node_key="n2", upstream=("n1",)), workflow=make_workflow(nodes=nodes))
+    text = writer.write(facts).model_dump_json()
+    assert '\\"HTTP Request\\" (n2)' in text
+    assert '\\"HTTP Request\\" (n1)' in text
+
+
+def test_notes_tell_of_open_secrets_and_of_what_was_odd(writer: CatalogueWriter) -> None:
+    workflow = make_workflow(owner=None, problems=("an edge leads nowhere",))
+    integration = make_integration(inline_secret=True, credential=None, host_note="the host is built at run time")
+    notes = " ".join(writer.write(make_facts(integration, workflow=workflow)).notes)
+    assert 'clear text in the settings of "Charge card"' in notes
+    assert "an edge leads nowhere" in notes
+    assert "the host is built at run time" in notes
+    assert "Owner required" in notes
+
+
+def test_dialects_are_told_of_in_their_own_error_texts(writer: CatalogueWriter) -> None:
+    integration = make_integration(service_id="http", kind=IntegrationKind.HTTP_API)
+    ours = writer.write(make_facts(integration, workflow=make_workflow(dialect=Dialect.LINKFLOW))).model_dump_json()
+    n8n = writer.write(make_facts(integration, workflow=make_workflow(dialect=Dialect.N8N))).model_dump_json()
+    assert "context deadline exceeded" in ours
+    assert "context deadline exceeded" not in n8n
+    assert "ETIMEDOUT" in n8n
+
+
+def test_the_same_facts_always_give_the_same_runbook() -> None:
+    facts = make_facts(*[one for one in many_integrations() if one.service_id == "stripe"][:1])
+    first, second = (CatalogueWriter(load_catalogue()).write(facts) for _ in range(2))
+    assert first == second
+
+
+def test_the_runbook_is_as_severe_as_its_worst_section(runbooks: list[Runbook]) -> None:
+    for runbook in runbooks:
+        for section in runbook.sections:
+            assert section.severity is Severity.worst([one.severity for one in section.failure_scenarios])
+        assert runbook.severity is Severity.worst([section.severity for section in runbook.sections])
+
+
+def test_two_thousand_workflows_of_eight_nodes_take_seconds(writer: CatalogueWriter) -> None:
+    integrations = [one for one in many_integrations() if one.kind is IntegrationKind.HTTP_API][:8]
+    facts = make_facts(*(one.model_copy(update={"node_key": f"n{n}"}) for n, one in enumerate(integrations)))
+    writer.write(facts)
+    started = time.perf_counter()
+    for _ in range(50):
+        writer.write(facts)
+    assert (time.perf_counter() - started) / 50 < 0.01

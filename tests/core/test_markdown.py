@@ -1,0 +1,147 @@
+import re
+from datetime import UTC, datetime
+
+from runbooks.adapters.catalogue_files import load_catalogue
+from runbooks.core.catalogue_writer import CatalogueWriter
+from runbooks.core.failure_classes import FailureClass, Severity
+from runbooks.core.integration import IntegrationKind
+from runbooks.core.markdown import by_risk, escape, escape_cell, to_markdown
+from runbooks.core.runbook import Runbook
+from tests.support.runbook_facts import make_facts, make_group, make_integration, make_reliability, make_workflow
+
+
+def written(**changes: object) -> Runbook:
+    tell = make_integration(
+        node_key="tell", service="Slack", service_id="slack", kind=IntegrationKind.MESSAGING, criticality=Severity.LOW
+    )
+    store = make_integration(
+        node_key="store",
+        service="PostgreSQL",
+        service_id="postgres",
+        kind=IntegrationKind.DATABASE,
+        criticality=Severity.CRITICAL,
+    )
+    return CatalogueWriter(load_catalogue()).write(make_facts(tell, store, **changes))
+
+
+def test_the_page_has_everything_in_the_order_in_which_it_is_needed() -> None:
+    page = to_markdown(written())
+    places = [
+        page.index(text) for text in ("# Runbook: Order Processing Pipeline", "## At a glance", "## 1. Store order")
+    ]
+    assert places == sorted(places)
+    assert page.index("## 1. Store order: PostgreSQL") < page.index("## 2. Tell sales: Slack")
+    assert page.index("## 3. The workflow as a whole") < page.index("## Escalation")
+    assert page.rstrip().endswith("Not reviewed by a person unless marked so.")
+
+
+def test_every_scenario_is_on_the_page_with_all_its_steps() -> None:
+    runbook = written()
+    page = to_markdown(runbook)
+    for section in runbook.sections:
+        for scenario in section.failure_scenarios:
+            assert f" {escape(scenario.scenario)}\n" in page
+            for text in (*scenario.symptoms, *scenario.diagnosis, *scenario.remediation, *scenario.verification):
+                assert escape(text) in page
+            assert escape(scenario.escalation) in page
+
+
+def test_every_link_inside_the_page_leads_somewhere() -> None:
+    page = to_markdown(written())
+    targets = re.findall(r"\]\(#([^)]+)\)", page)
+    anchors = re.findall(r'<a id="([^"]+)"></a>', page)
+    assert len(targets) > 10
+    assert set(targets) <= set(anchors)
+    assert len(anchors) == len(set(anchors))
+
+
+def test_the_riskiest_integration_comes_first_and_failures_on_record_break_a_tie() -> None:
+    reliability = {"tell": make_reliability(make_group(FailureClass.TIMEOUT, 5))}
+    assert [one.node_key for one in by_risk(written(reliability=reliability).sections)] == ["store", "tell"]
+    same = written()
+    low = [one.model_copy(update={"severity": Severity.LOW}) for one in same.sections]
+    seen = low[1].model_copy(
+        update={"failure_scenarios": (low[1].failure_scenarios[0].model_copy(update={"evidence": ("5 failures",)}),)}
+    )
+    assert by_risk([low[0], seen]) == [seen, low[0]]
+
+
+def test_evidence_and_history_are_on_the_page() -> None:
+    reliability = {"store": make_reliability(make_group(FailureClass.TIMEOUT, 5, message="statement timeout"))}
+    page = to_markdown(written(reliability=reliability))
+    assert "5 failures of this kind in 200 calls" in page
+    assert "“statement timeout”" in page
+    assert "No history: the last 30 days have no recorded call" in page
+
+
+def test_foreign_text_cannot_become_markup() -> None:
+    label = "<script>alert(1)</script> **b** [x](https://evil.example) # | `rm` _i_"
+    nodes = tuple(
+        node.model_copy(update={"label": label}) if node.key == "tell" else node for node in make_workflow().nodes
+    )
+    group = make_group(FailureClass.TIMEOUT, 5, message="<img src=x onerror=y> ![a](https://evil.example/b) ``c``")
+    runbook = written(
+        workflow=make_workflow(name="<b>x</b>\n# Title", nodes=nodes), reliability={"tell": make_reliability(group)}
+    )
+    page = to_markdown(runbook)
+    assert not re.search(r"<(script|img|b)\b", page)
+    assert not re.search(r"(?<!\\)\[x\]|(?<!\\)\[a\]|(?<!\\)\*\*b", page)
+    assert "://evil" not in page
+    assert "\n# Title" not in page
+
+
+def test_a_bar_in_a_name_does_not_break_the_table() -> None:
+    nodes = tuple(node.model_copy(update={"label": f"{node.label} | x"}) for node in make_workflow().nodes)
+    page = to_markdown(written(workflow=make_workflow(nodes=nodes)))
+    rows = [line for line in page.splitlines() if line.startswith("| [")]
+    assert rows
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 6 for row in rows)
+
+
+def test_code_of_ours_stays_code_and_its_content_as_it_is() -> None:
+    text = "Run `curl -sS https://api.example.com/*_x_` and *look* at a_b_c"
+    assert escape(text) == "Run `curl -sS https://api.example.com/*_x_` and \\*look\\* at a_b_c"
+
+
+def test_a_line_never_starts_like_a_list_or_a_heading() -> None:
+    assert escape("# not a title") == "\\# not a title"
+    assert escape("- not a list") == "\\- not a list"
+    assert escape("404. Not found") == "404\\. Not found"
+    assert escape("404, not found") == "404, not found"
+    assert escape_cell("> a | b") == "\\> a \\| b"
+
+
+def test_a_documentation_link_is_shown_only_when_it_is_one() -> None:
+    runbook = written()
+    (first, *_) = runbook.sections
+    bad = first.failure_scenarios[0].model_copy(update={"docs_url": "https://x.example/> <script>"})
+    page = to_markdown(
+        runbook.model_copy(update={"sections": (first.model_copy(update={"failure_scenarios": (bad,)}),)})
+    )
+    assert "<https://docs.slack.dev/apis/web-api/rate-limits>" in to_markdown(runbook)
+    assert "<script>" not in page
+
+
+def test_the_foot_says_what_the_runbook_was_made_from() -> None:
+    runbook = written()
+    made = runbook.provenance.model_copy(
+        update={
+            "definition_hash": "0123456789abcdef",
+            "version": "7",
+            "generated_at": datetime(2026, 3, 1, 2, 3, tzinfo=UTC),
+        }
+    )
+    page = to_markdown(runbook.model_copy(update={"provenance": made}))
+    assert "definition 0123456789ab" in page
+    assert "version 7 of the workflow" in page
+    assert "2026-03-01 02:03 UTC" in page
+    by_ai = made.model_copy(update={"model": "small-model"})
+    page = to_markdown(runbook.model_copy(update={"ai_generated": True, "provenance": by_ai}))
+    assert "Written by an AI (small-model) with the failure catalogue" in page
+
+
+def test_a_runbook_without_integrations_is_a_page_too() -> None:
+    runbook = CatalogueWriter(load_catalogue()).write(make_facts().model_copy(update={"integrations": ()}))
+    page = to_markdown(runbook)
+    assert "## 1. The workflow as a whole" in page
+    assert "calls nothing outside" in page
