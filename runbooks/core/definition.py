@@ -7,7 +7,6 @@ from typing import Any
 from runbooks.core.document import Problems, as_object, clean_text, cleaned, decoded, first_text
 from runbooks.core.linkflow import read_linkflow
 from runbooks.core.n8n import read_n8n
-from runbooks.core.redaction import redact
 from runbooks.core.workflow import Dialect, Workflow
 from runbooks.errors import DefinitionError
 
@@ -58,7 +57,7 @@ def parse_definition(
         max_attempts=parts.max_attempts,
         version=version or first_text(content.get("version_number")) or None,
         owner=owner,
-        problems=tuple(redact(line) for line in problems.lines()),
+        problems=problems.lines(),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runbooks.core.redaction import redact
 from runbooks.core.workflow import Edge, Node
 from runbooks.errors import DefinitionError
 
@@ -42,7 +43,7 @@ class Problems:
         self._examples[kind].append(example)
 
     def lines(self) -> tuple[str, ...]:
-        """One line a kind, with a few examples and the number of the others."""
+        """One line a kind, with a few examples, free of secrets, and the number of the others."""
         return tuple(
             _line(kind, [text for text in dict.fromkeys(found) if text]) for kind, found in self._examples.items()
         )
@@ -51,7 +52,7 @@ class Problems:
 def _line(kind: str, examples: list[str]) -> str:
     if not examples:
         return kind
-    shown = ", ".join(text[:LONGEST_EXAMPLE] for text in examples[:EXAMPLES])
+    shown = ", ".join(redact(text)[:LONGEST_EXAMPLE] for text in examples[:EXAMPLES])
     more = len(examples) - EXAMPLES
     return f"{kind}: {shown}" + (f" and {more} more" if more > 0 else "")
 
