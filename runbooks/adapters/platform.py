@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
 from runbooks.adapters.history import signature_sql
 from runbooks.adapters.schema import HostSchema
@@ -14,9 +14,11 @@ from runbooks.core.definition import parse_definition
 from runbooks.core.integrations import NodeCatalogueEntry
 from runbooks.core.workflow import Workflow
 from runbooks.errors import DefinitionError, WorkflowNotFound
+from runbooks.migrations.catalog import read_columns
 
-# The engine runs the row's own nodes; the current version's only count where the row has none.
-ROW_HAS_NO_NODES = """(w.nodes IS NULL OR (length(w.nodes::text) < 20
+# The engine runs the row's own nodes; the current version's only count where the row has none. The stored size is
+# known without unpacking the column.
+ROW_HAS_NO_NODES = """(w.nodes IS NULL OR (pg_column_size(w.nodes) < 40
     AND regexp_replace(w.nodes::text, '\\s', '', 'g') IN ('[]', 'null', '{}')))"""
 
 ACTIVE = f"""
@@ -64,15 +66,17 @@ def find_changed(
     the same but for its layout; that is told after parsing.
     """
     query = f"""
-        SELECT w.id::text, {SOURCE_DIGEST} AS digest, coalesce(h.signature, '') AS signature
-        FROM {ACTIVE}
+        SELECT w.id::text, w.digest, coalesce(h.signature, '')
+        FROM (
+            SELECT w.id, w.execution_count, {SOURCE_DIGEST} AS digest FROM {ACTIVE}
+            WHERE {IS_ACTIVE} {in_workspace(schema, workspace_id)}
+            OFFSET 0 -- keeps the digest from being computed again for each comparison
+        ) w
         LEFT JOIN runbook_generations g ON g.workflow_id = w.id
         LEFT JOIN ({signature_sql()}) h ON h.workflow_id = w.id
-        WHERE {IS_ACTIVE} {in_workspace(schema, workspace_id)}
-          AND (:full OR g.workflow_id IS NULL
-               OR g.source_digest <> {SOURCE_DIGEST}
-               OR (g.history_signature <> coalesce(h.signature, '') AND NOT (:keep_llm AND g.writer = 'llm'))
-               OR (g.writer_signature <> :signature AND NOT (:keep_llm AND g.writer = 'llm')))
+        WHERE CAST(:full AS boolean) OR g.workflow_id IS NULL OR g.source_digest <> w.digest
+           OR (NOT (CAST(:keep_llm AS boolean) AND g.writer = 'llm')
+               AND (g.history_signature <> coalesce(h.signature, '') OR g.writer_signature <> :signature))
         ORDER BY w.execution_count DESC NULLS LAST, w.id
         LIMIT :limit
     """  # noqa: S608 - constants and a type name read from the catalogue
@@ -107,7 +111,7 @@ def read_workflows(
     connection: Connection, ids: Sequence[str], *, schema: HostSchema
 ) -> tuple[list[Workflow], list[Failed]]:
     """Read and parse the definitions that run; those that cannot be read come apart, with the reason."""
-    owner = "coalesce(u.name, u.email)" if _has_users(connection) else "NULL"
+    owner = _owner(connection)
     join = "LEFT JOIN users u ON u.id = w.created_by" if owner != "NULL" else ""
     query = f"""
         SELECT w.id::text AS workflow_id, w.workspace_id::text AS workspace_id, w.name, w.description,
@@ -146,12 +150,15 @@ def read_workspace_settings(
     query = f"SELECT id::text, settings::text FROM workspaces WHERE id = ANY(CAST(:ids AS {schema.id_type}[]))"  # noqa: S608 - as above
     found: dict[str, Mapping[str, Any]] = {}
     for workspace_id, raw in connection.execute(text(query), {"ids": list(workspace_ids)}):
-        settings = json.loads(raw) if raw else {}
+        try:
+            settings = _json(raw, "settings")
+        except DefinitionError:  # somebody's settings must not cost their workflows the runbooks
+            settings = None
         found[workspace_id] = settings if isinstance(settings, dict) else {}
     return found
 
 
-def _parse(row: Mapping[str, Any]) -> Workflow:
+def _parse(row: RowMapping) -> Workflow:
     return parse_definition(
         {key: _json(row[key], key) for key in ("nodes", "edges", "settings", "trigger_config")},
         workflow_id=row["workflow_id"],
@@ -178,5 +185,9 @@ def in_workspace(schema: HostSchema, workspace_id: str | None) -> str:
     return f"AND w.workspace_id = CAST(:workspace_id AS {schema.id_type})" if workspace_id is not None else ""
 
 
-def _has_users(connection: Connection) -> bool:
-    return bool(connection.execute(text("SELECT to_regclass('users') IS NOT NULL")).scalar_one())
+def _owner(connection: Connection) -> str:
+    """SQL for who created a workflow: the generations of the platform name their users differently."""
+    columns = read_columns(connection, "users")
+    names = [f"u.{name}" for name in ("first_name", "last_name", "name") if name in columns]
+    name = f"nullif(trim(concat_ws(' ', {', '.join(names)})), '')" if names else "NULL"
+    return f"coalesce({name}, u.email)" if "email" in columns else name

@@ -53,13 +53,15 @@ def upsert_runbooks(
     if not schema.runbook_id_default:
         names.append("id")
         values.append("r.new_id")
-    recordset = ", ".join(f"{name} {schema.runbook_columns[name]}" for name in shared)
+    given = [*shared, "new_id"] if not schema.runbook_id_default else shared
+    types = {**schema.runbook_columns, "new_id": schema.runbook_columns["id"]}
+    recordset = ", ".join(f"{name} {types[name]}" for name in given)
     updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in [*shared, "updated_at"] if name != "workflow_id")
     query = f"""
         WITH n AS (SELECT date_trunc('second', now() AT TIME ZONE 'UTC') AS now),
         given AS (
             SELECT r.* FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-                AS r({recordset}, new_id {schema.runbook_columns["id"]}, generation jsonb)
+                AS r({recordset}, generation jsonb)
             JOIN workflows w ON w.id = r.workflow_id
         ),
         stored AS (
@@ -68,7 +70,7 @@ def upsert_runbooks(
             ON CONFLICT (workflow_id) WHERE type = 'proactive' DO UPDATE SET {updates}
             RETURNING id, workflow_id
         )
-        INSERT INTO runbook_generations AS g ({", ".join(("workflow_id", "runbook_id", *GENERATION_COLUMNS, "generated_at"))})
+        INSERT INTO runbook_generations (workflow_id, runbook_id, {", ".join(GENERATION_COLUMNS)}, generated_at)
         SELECT stored.workflow_id, stored.id, {", ".join(f"x.{name}" for name in GENERATION_COLUMNS)}, now()
         FROM stored JOIN given USING (workflow_id),
             jsonb_to_record(given.generation) AS x({", ".join(f"{k} {v}" for k, v in GENERATION_COLUMNS.items())})
@@ -84,7 +86,9 @@ def upsert_runbooks(
 
 def mark_unchanged(connection: Connection, batch: Iterable[Candidate], *, schema: HostSchema) -> None:
     """Remember the new digests of workflows that only look changed, so that they are not parsed again next time."""
-    rows = json.dumps([vars(unchanged) for unchanged in batch])
+    rows = [vars(unchanged) for unchanged in batch]
+    if not rows:
+        return
     query = f"""
         UPDATE runbook_generations g
         SET source_digest = r.source_digest, history_signature = r.history_signature
@@ -92,7 +96,7 @@ def mark_unchanged(connection: Connection, batch: Iterable[Candidate], *, schema
             workflow_id {schema.id_type}, source_digest text, history_signature text)
         WHERE g.workflow_id = r.workflow_id
     """  # noqa: S608 - as above
-    connection.execute(text(query), {"rows": rows})
+    connection.execute(text(query), {"rows": json.dumps(rows)})
 
 
 def read_made_from(connection: Connection, workflow_ids: Sequence[str], *, schema: HostSchema) -> dict[str, MadeFrom]:
@@ -203,7 +207,7 @@ def _row(generated: Generated, columns: Sequence[str]) -> dict[str, Any]:
 
 def _generation(generated: Generated) -> dict[str, Any]:
     runbook, made = generated.runbook, generated.runbook.provenance
-    covered = covered_classes(runbook)
+    covered = covered_sections(runbook)
     return {
         "fingerprint": made.fingerprint,
         "definition_hash": made.definition_hash,
@@ -219,7 +223,9 @@ def _generation(generated: Generated) -> dict[str, Any]:
         "duration_ms": generated.duration_ms,
         "fallback_reason": generated.fallback_reason,
         "integrations": generated.integrations,
-        "required_covered": class_coverage(covered.values()).covered if generated.integrations else 0,
+        "required_covered": class_coverage(section["classes"] for section in covered.values()).covered
+        if generated.integrations
+        else 0,
         "covered": covered,
         "details": runbook.model_dump(mode="json", exclude={"title", "summary", "sections", "ai_generated"}),
     }
@@ -231,10 +237,13 @@ def tags(runbook: Runbook) -> list[str]:
     return ["proactive", "ai-generated" if runbook.ai_generated else "catalogue", *services[:10]]
 
 
-def covered_classes(runbook: Runbook) -> dict[str, list[str]]:
-    """Failure classes that each node's section has a scenario for, by node key."""
+def covered_sections(runbook: Runbook) -> dict[str, dict[str, Any]]:
+    """Service and failure classes of each section, by node key: what a failure is held against."""
     return {
-        section.node_key: sorted({scenario.failure_class.value for scenario in section.failure_scenarios})
+        section.node_key: {
+            "service": section.integration,
+            "classes": sorted({scenario.failure_class.value for scenario in section.failure_scenarios}),
+        }
         for section in runbook.sections
     }
 

@@ -1,6 +1,6 @@
 """The coverage report: how much of what runs has a runbook, and whether the runbooks help."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from pydantic import Field, computed_field
@@ -101,6 +101,7 @@ class CoverageReport(Frozen):
     """Of the failures in the window, those whose class has a scenario in their node's section."""
     window_days: int
     by_workspace: tuple[WorkspaceCoverage, ...] = ()
+    """Largest first; a platform with very many workspaces shows the largest."""
     uncovered: tuple[Uncovered, ...] = ()
     """Worst first; at most a screenful."""
     mttr: MttrReport
@@ -134,19 +135,14 @@ def class_coverage(sections: Iterable[Iterable[str]]) -> Layer:
     return Layer(covered=covered, total=total)
 
 
-def observed_coverage(
-    failures: Iterable[tuple[str, str, FailureClass, int]], covered: Mapping[str, Mapping[str, Iterable[str]]]
-) -> Layer:
-    """Weigh failures by count: (workflow id, node key, class, count) against each workflow's classes by node.
+def observed_coverage(failures: Iterable[tuple[FailureClass, Collection[str], int]]) -> Layer:
+    """Weigh failures by count: (class of the failure, classes that its node's section has a scenario for, count).
 
     A failure whose class cannot be told counts as not covered: no scenario was written for it.
     """
     met = total = 0
-    for workflow_id, node_key, failure_class, count in failures:
+    for failure_class, classes, count in failures:
         total += count
-        sections = covered.get(workflow_id, {})
-        # History that names no node is held against all sections of its workflow.
-        classes = sections.get(node_key, ()) if node_key else {name for names in sections.values() for name in names}
         if failure_class is not FailureClass.UNKNOWN and failure_class in classes:
             met += count
     return Layer(covered=met, total=total)

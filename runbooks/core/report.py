@@ -78,9 +78,7 @@ def outcome_of(batch: Batch) -> BatchOutcome:
 
 def lost_batch(failed: Iterable[Failed]) -> BatchOutcome:
     """The outcome of a batch that could not be finished: each of its workflows failed."""
-    return BatchOutcome(
-        failed=tuple(FailedWorkflow(workflow_id=one.workflow_id, reason=one.reason) for one in failed)
-    )
+    return BatchOutcome(failed=tuple(FailedWorkflow(workflow_id=one.workflow_id, reason=one.reason) for one in failed))
 
 
 def combine(outcomes: Iterable[BatchOutcome]) -> BatchOutcome:

@@ -35,11 +35,12 @@ ROWS = """
            CASE WHEN e % 20 = 0 THEN 'failed' ELSE 'completed' END, e % 100 = 7, at, at + interval '5 seconds', at
     FROM generate_series(1, {executions}) e,
          LATERAL (SELECT now() AT TIME ZONE 'UTC' - e * interval '{days} days' / {executions} AS at) t;
-    INSERT INTO execution_nodes (id, execution_id, node_id, node_type, status, started_at, finished_at, duration_ms, error)
+    INSERT INTO execution_nodes (id, execution_id, node_id, node_type, status, started_at, finished_at, duration_ms,
+                                 error)
     SELECT md5('n' || e || '/' || n)::uuid, md5('e' || e)::uuid, 'node_' || n,
            CASE WHEN n = 5 THEN 'action_slack_message' ELSE 'action_http_request' END,
-           CASE WHEN failed THEN 'failed' ELSE 'completed' END, at, at, 100 + (e * 7919 + n) % 2000,
-           CASE WHEN failed THEN json_build_object('message', 'Slack error: invalid_auth for request ' || md5(e::text)) END
+           CASE WHEN failed THEN 'failed' ELSE 'completed' END, at, at, 100 + (e::bigint * 7919 + n) % 2000,
+           CASE WHEN failed THEN json_build_object('message', 'Slack error: invalid_auth, call ' || md5(e::text)) END
     FROM generate_series(1, {executions}) e, generate_series(1, 5) n,
          LATERAL (SELECT now() AT TIME ZONE 'UTC' - e * interval '{days} days' / {executions} AS at,
                          n = 5 AND e % 20 = 0 AS failed) t;
@@ -49,9 +50,10 @@ ROWS = """
     SELECT gen_random_uuid(), md5('e' || e)::uuid, md5('n' || e || '/' || 1 + a % 4)::uuid, md5('workspace')::uuid,
            md5('w' || e % {workflows})::uuid, 'action_http_request', 'request', 'http', 1 + (a = 5)::int, a = 5,
            CASE WHEN failed THEN 'server_error' ELSE 'success' END, CASE WHEN failed THEN 503 ELSE 200 END,
-           100 + (e * 7919 + a) % 3000, repeat(md5('n' || e || a % 4), 2), CASE WHEN failed THEN 'HTTP_REQUEST_FAILED' END,
-           CASE WHEN failed THEN 'server error: status 503 for https://api.example.com/v1/orders/' || e || '?trace=' || md5(e::text)
-                || ' from 10.1.2.3:' || 30000 + e % 30000 END,
+           100 + (e::bigint * 7919 + a) % 3000, repeat(md5('n' || e || a % 4), 2),
+           CASE WHEN failed THEN 'HTTP_REQUEST_FAILED' END,
+           CASE WHEN failed THEN 'server error: status 503 for https://api.example.com/v1/orders/' || e || '?trace='
+                || md5(e::text) || ' from 10.1.2.3:' || 30000 + e % 30000 END,
            CASE WHEN e % 100 = 7 THEN '{{"replay_mode": true}}'::json ELSE '{{"region": "eu"}}' END, at
     FROM generate_series(1, {executions}) e, generate_series(1, 5) a,
          LATERAL (SELECT now() AT TIME ZONE 'UTC' - e * interval '{days} days' / {executions} AS at,
@@ -117,7 +119,13 @@ def read_all(url: URL) -> int:
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             rows = [
-                (workflow, workspace, f"node_{node}", "action_slack_message" if node == 5 else "action_http_request", "")
+                (
+                    workflow,
+                    workspace,
+                    f"node_{node}",
+                    "action_slack_message" if node == 5 else "action_http_request",
+                    "",
+                )
                 for workflow in batch
                 for node in range(1, 6)
             ]
