@@ -221,7 +221,9 @@ class _Ledger:
             reply = await self._connection.ask(request.prompt, self._usage)
             self._texts[name] = [reply.text, reply.cut]
             if self._keep:
-                await self._keep(PaidAnswers(json.dumps(self._texts), self.prompt_tokens, self.completion_tokens))
+                # A model may make up what looks like a secret; nothing that does is ever stored.
+                kept = json.dumps({name: [redact(str(text)), cut] for name, (text, cut) in self._texts.items()})
+                await self._keep(PaidAnswers(kept, self.prompt_tokens, self.completion_tokens))
         text, cut = self._texts[name]
         return read_answer(str(text), cut=bool(cut))
 
