@@ -141,7 +141,7 @@ class EmbeddedPostgres:
         new = not self._data.exists()
         if new:
             self._write_password()
-        account = account_for(self._folder)
+        account = account_for(self._folder, programs.folder)
         if new:
             programs.make_cluster(self._folder, account, lock=lock)
         self._check_version(programs.major)
@@ -201,7 +201,7 @@ class EmbeddedPostgres:
                 f"the embedded PostgreSQL cannot use {place}: {error.strerror}; {OTHER_HOME}"
             ) from error
         except subprocess.SubprocessError as error:
-            raise EmbeddedPostgresError(f"the embedded PostgreSQL does not get on; see {self._log}") from error
+            raise EmbeddedPostgresError(f"the embedded PostgreSQL does not start: {error}; see {self._log}") from error
         except (psycopg.Error, KeyError) as error:
             line = str(error).strip().partition("\n")[0]
             raise EmbeddedPostgresError(f"the embedded PostgreSQL refuses: {line}; see {self._log}") from error

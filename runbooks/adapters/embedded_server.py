@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,21 +80,19 @@ def inherited_environment() -> dict[str, str]:
     return {"LC_ALL": "C", **{name: os.environ[name] for name in needed if name in os.environ}}
 
 
-def account_for(folder: Path) -> Account:
+def account_for(folder: Path, programs: Path) -> Account:
     """Ourselves; for root the folder's owner, root in a user namespace where that is allowed, postgres or nobody."""
     if os.geteuid() != 0:
         return Account()
     for owner in (folder.stat(), folder.parent.stat()):
         if owner.st_uid != 0:
-            return _hand_over(folder, owner.st_uid, owner.st_gid)
+            return _hand_over(folder, programs, owner.st_uid, owner.st_gid)
     if _may_unshare():
         return Account(prefix=UNSHARE)
     for name in ("postgres", "nobody"):
-        try:
+        with suppress(KeyError):
             entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return _hand_over(folder, entry.pw_uid, entry.pw_gid)
+            return _hand_over(folder, programs, entry.pw_uid, entry.pw_gid)
     raise EmbeddedPostgresError(f"PostgreSQL does not run as root: become another user, {INSTEAD}")
 
 
@@ -104,14 +103,16 @@ def _may_unshare() -> bool:
         return False
 
 
-def _hand_over(folder: Path, user: int, group: int) -> Account:
-    """Give our own folder to a user, who must be able to reach it as the folders above it are."""
+def _hand_over(folder: Path, programs: Path, user: int, group: int) -> Account:
+    """Give our own folder to a user; the folders above it stay as they are, and must let that user through."""
     for path in (folder, *folder.rglob("*")):
         os.chown(path, user, group, follow_symlinks=False)
     account = Account(user=user, group=group)
-    if account.run(["test", "-w", folder]).returncode:
-        name = f"user {user}, as whom PostgreSQL runs when root may not start it,"
-        raise EmbeddedPostgresError(f"{name} cannot reach {folder}: {OTHER_HOME}, like /var/lib/runbooks")
+    steps = {folder: f"set RUNBOOKS_HOME to a folder like /var/lib/runbooks, {INSTEAD}", programs: OTHER_PROGRAMS}
+    for path, step in steps.items():
+        if account.run(["test", "-x", path]).returncode:
+            who = f"PostgreSQL does not run as root, and user {user} cannot enter {path}"
+            raise EmbeddedPostgresError(f"{who}: become another user, {step}")
     return account
 
 
