@@ -20,6 +20,7 @@ app = App(
     name="runbooks",
     version=__version__,
     help="Operational runbooks for every active workflow, before it fails.",
+    suppress_keyboard_interrupt=False,  # `main` says what becomes of what was done
 )
 
 

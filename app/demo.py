@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 
 from rich.table import Table
-from runbooks.core.markdown import to_markdown
-from runbooks.demo.load import load_demo
 from sqlalchemy import Connection
 
 from app.console import results, say
@@ -16,7 +14,9 @@ from runbooks.adapters.schema import upgrade
 from runbooks.adapters.store import read_runbook
 from runbooks.bootstrap import open_database
 from runbooks.core.coverage_text import coverage_markdown
+from runbooks.core.markdown import to_markdown
 from runbooks.core.report import SweepReport
+from runbooks.demo.load import load_demo
 from runbooks.errors import SettingsError
 from runbooks.settings import load_settings
 

@@ -1,10 +1,9 @@
 """`runbooks generate` and `runbooks show`: one workflow."""
 
-from runbooks.core.markdown import to_markdown
-
 from app.coverage import show_markdown
 from runbooks.adapters.store import read_runbook
 from runbooks.bootstrap import open_database
+from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
 from runbooks.errors import RunbookNotFound
 from runbooks.settings import WriterChoice, load_settings

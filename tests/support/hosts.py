@@ -94,3 +94,42 @@ def insert_workspace(url: URL, *, slug: str, settings: Any = None) -> str:
     with connected(url) as connection:
         values = {"slug": slug, "settings": json.dumps(settings) if settings is not None else None}
         return str(connection.execute(text(query), values).scalar_one())
+
+
+def insert_execution(
+    url: URL, workflow_id: str, *, node_key: str, error: str | None = None, node_type: str = "action_http_request"
+) -> None:
+    """Let a node of a workflow in a standalone database run once, just now: failed with that error, else completed."""
+    query = """
+        WITH ran AS (
+            INSERT INTO executions (workflow_id, workspace_id, status, mode, started_at, finished_at, duration_ms,
+                                    error, created_at)
+            SELECT id, workspace_id, :status, 'webhook', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', 900,
+                   CAST(:error AS json), now() AT TIME ZONE 'UTC'
+            FROM workflows WHERE id = CAST(:workflow_id AS uuid) RETURNING id, workspace_id
+        ), node AS (
+            INSERT INTO execution_nodes (execution_id, node_id, node_type, status, started_at, finished_at, duration_ms,
+                                         error, sequence, created_at)
+            SELECT id, :node_key, :node_type, :status, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', 900,
+                   CAST(:error AS json), 1, now() AT TIME ZONE 'UTC'
+            FROM ran RETURNING id, execution_id
+        )
+        INSERT INTO connector_call_attempts (execution_id, execution_node_id, workspace_id, workflow_id, connector_key,
+                                             connector_operation, provider, status, status_code, duration_ms,
+                                             request_fingerprint, error_message, happened_at)
+        SELECT ran.id, node.id, ran.workspace_id, CAST(:workflow_id AS uuid), :node_type, 'request', 'http', :attempt,
+               :code, 900, md5(node.id::text) || md5(ran.id::text), :message, now() AT TIME ZONE 'UTC'
+        FROM ran JOIN node ON node.execution_id = ran.id
+    """
+    values = {
+        "workflow_id": workflow_id,
+        "node_key": node_key,
+        "node_type": node_type,
+        "status": "failed" if error else "completed",
+        "attempt": "client_error" if error else "success",
+        "code": 401 if error else 200,
+        "error": json.dumps({"message": error}) if error else None,
+        "message": error,
+    }
+    with connected(url) as connection:
+        connection.execute(text(query), values)
