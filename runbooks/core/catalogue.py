@@ -17,6 +17,8 @@ from runbooks.core.terms import INTEGRATION_PLACEHOLDERS, TERMS, WORKFLOW_PLACEH
 
 PARTS = ("symptoms", "diagnosis", "remediation", "verification", "prevention")
 REQUIRED = ("title", "severity", "prior", *PARTS, "handover")
+NOT_THE_PROVIDERS = frozenset({FailureClass.NETWORK, FailureClass.TLS})
+"""Classes about which a provider's page of error codes has nothing to say."""
 WORKFLOW_FILE = "workflow"
 
 
@@ -244,7 +246,7 @@ def _compile_scenario(key: str, layer: _Layer, last: CatalogueFile) -> Scenario:
         node_fails=fields.get("node_fails") is not False,
         own=layer.own,
         handover=compile_template(fields["handover"], placeholders),
-        docs=fields.get("docs") or last.docs,
+        docs=fields.get("docs") or (None if fields["failure_class"] in NOT_THE_PROVIDERS else last.docs),
         **parts,
     )
 

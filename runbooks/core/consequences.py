@@ -77,18 +77,17 @@ def _own_repeat(integration: Integration, node: str) -> str:
     if _leaves_the_same_state(integration):
         return f"The call of node {node} itself can be repeated: a second one leaves the same state."
     twice = _TWICE.get(integration.kind, "the same change twice")
-    certain = "writes" if integration.access == "write" else "may write"
-    refusal, fault = (
-        ("a refusal (4xx)", ", a lost connection or a 5xx")
-        if integration.method
-        else (
-            "a clear refusal",
-            " or a lost connection",
-        )
+    acts = "writes" if integration.access == "write" else "may write"
+    refusal = "a refusal (4xx)" if integration.method else "a clear refusal"
+    lost = "a timeout, a lost connection or a 5xx" if integration.method else "a timeout or a lost connection"
+    retries = (
+        f" It makes up to {integration.max_attempts} attempts by itself, so that may have happened already."
+        if integration.max_attempts > 1
+        else ""
     )
     return (
-        f"Node {node} {certain}: after {refusal} it can be repeated; after a timeout{fault} "
-        f"look first whether the call took effect, else there may be {twice}."
+        f"Node {node} {acts}: after {refusal} it can be repeated; after {lost} look first whether the call took "
+        f"effect, else there may be {twice}.{retries}"
     )
 
 

@@ -15,14 +15,20 @@ def severity_of(
     """The severity of a scenario at one integration.
 
     A critical integration raises it by one, an important one raises medium to high, an unimportant one lowers it by
-    one. Retries lower what passes by itself by one. A node whose failure its workflow survives is at most medium.
+    one. Retries lower by one what passes by itself, where a second call can do no harm. A node whose failure its
+    workflow survives is at most medium.
     """
     rank = severity.rank + _shift(severity, integration.criticality)
-    if integration.max_attempts > 1 and failure_class in PASSING:
+    if integration.max_attempts > 1 and failure_class in PASSING and _retry_is_safe(failure_class, integration):
         rank -= 1
     if integration.continue_on_error and node_fails:
         rank = min(rank - 1, Severity.MEDIUM.rank)
     return _ORDER[min(max(rank, 0), len(_ORDER) - 1)]
+
+
+def _retry_is_safe(failure_class: FailureClass, integration: Integration) -> bool:
+    """A call that was refused for its pace did not happen; one whose answer was lost may have."""
+    return failure_class is FailureClass.RATE_LIMITED or integration.access == "read"
 
 
 def _shift(severity: Severity, criticality: Severity) -> int:
