@@ -22,6 +22,8 @@ def load_node_knowledge() -> NodeKnowledge:
     hosts = {row["host"]: _service(row, "hosts.csv") for row in _rows("hosts.csv")}
     known = [one.service for one in node_types.values() if one.service] + list(hosts.values())
     known += [one.service for one in credentials.values()]
+    # Postgres, met as a vector store and as a database, is a database.
+    known.sort(key=lambda service: service.kind is IntegrationKind.VECTOR_STORE)
     return NodeKnowledge(node_types, credentials, HostNames(hosts, _registrable_domain), ServiceNames(known))
 
 

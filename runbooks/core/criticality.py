@@ -35,7 +35,10 @@ def weight(kind: IntegrationKind, effect: Effect) -> int:
 
 
 def criticality(kind: IntegrationKind, effect: Effect, position: Position) -> Severity:
-    """Add up what it does, whether everything has to pass it and what it stops; handled failures are one level less."""
+    """Add up what it does, whether everything has to pass it and what it stops; handled failures are one level less.
+
+    Only what moves money or keeps records is critical.
+    """
     points = weight(kind, effect)
     if position.stops and (position.on_every_way or position.starts_workflow or position.stops_most):
         points += 1
@@ -43,6 +46,8 @@ def criticality(kind: IntegrationKind, effect: Effect, position: Position) -> Se
         points += 1
     if position.handled:
         points -= 1
+    if kind not in MONEY | RECORDS or effect.access != WRITE:
+        points = min(points, LEVELS.index(Severity.HIGH))
     if not position.stops and kind not in MONEY | RECORDS and effect.access != WRITE:
         points -= 1
     return LEVELS[max(0, min(points, len(LEVELS) - 1))]

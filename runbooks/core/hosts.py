@@ -55,7 +55,7 @@ def read_endpoint(raw: Any) -> Endpoint:
     """Take an address apart; templates in it (`{{ … }}`, n8n's `=…`, `${…}`) are marked, never evaluated."""
     if not isinstance(raw, str) or not raw.strip():
         return NOWHERE
-    text = raw.strip()[:LONGEST_ADDRESS]
+    text = raw[:LONGEST_ADDRESS].replace(HOLE, "").strip()
     text = text[1:].strip() if text.startswith("=") else text
     holes: list[str] = []
     masked = _TEMPLATE.sub(lambda found: _hole(found, holes), text)

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runbooks.core.call import Call, Proof
-from runbooks.core.hosts import NOWHERE, Endpoint, is_private, read_endpoint
+from runbooks.core.hosts import NOWHERE, Endpoint, read_endpoint
 from runbooks.core.http_calls import (
     authentication_by_headers,
     has_literal_secret,
@@ -35,6 +35,7 @@ INTERNAL_PREFIXES = ("logic_", "transform_", "output_")
 ROLE_PREFIX = re.compile(r"^(integration|action|trigger|connector)_")
 HTTP_TYPES = frozenset({"action_http_request", "http_request"})
 AI_TYPES = frozenset({"ai", "action_ai"})
+AI_HOSTS = {"openai": "api.openai.com", "anthropic": "api.anthropic.com"}
 AI_PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "claude": "anthropic", "gemini": "google_gemini"}
 DATABASES = {
     "postgres": "postgres",
@@ -85,7 +86,7 @@ def _http(node: Node, knowledge: NodeKnowledge) -> Call:
     method = _word(config.get("method", "GET")).upper()
     return Call(
         service=service,
-        operation=operation_of(method, endpoint.path),
+        operation=operation_of(method, endpoint.path) if endpoint.host or endpoint.path else method,
         effect=effect_of_method(method, endpoint.path, service.kind),
         method=method or None,
         host=endpoint.host,
@@ -107,10 +108,7 @@ def _known(node: Node, known: NodeType, service: Service, knowledge: NodeKnowled
         return _email(node, service, knowledge)
     if config.get("url"):
         call = _http(node, knowledge)
-        named = service if call.service.kind is IntegrationKind.HTTP_API else call.service
-        return Call(
-            named, operation=call.operation, effect=call.effect, method=call.method, host=call.host, proof=call.proof
-        )
+        return replace(call, service=service if call.service.kind is IntegrationKind.HTTP_API else call.service)
     endpoint = read_endpoint(config.get("webhook_url")) if "webhook_url" in config else NOWHERE
     operation, effect = _operation(node, known, service)
     return Call(
@@ -125,7 +123,8 @@ def _known(node: Node, known: NodeType, service: Service, knowledge: NodeKnowled
 
 
 def _operation(node: Node, known: NodeType, service: Service) -> tuple[str, Effect]:
-    operation = _word(node.config.get("operation") or node.config.get("action") or known.operations.get("", ""))
+    default = ".".join(filter(None, (known.resource, known.operations.get(known.resource))))
+    operation = _word(node.config.get("operation") or node.config.get("action") or default)
     if known.access:
         return operation, WRITES_AGAIN if known.access == "write" else READS
     return operation, effect_of_operation(operation, service.kind)
@@ -191,14 +190,15 @@ def _ai(node: Node, service: Service, knowledge: NodeKnowledge) -> Call:
     endpoint = read_endpoint(node.config.get("endpoint"))
     known = knowledge.services.by_id(AI_PROVIDERS.get(provider, provider))
     hosted = knowledge.hosts.service(endpoint.host) if endpoint.host else None
-    note = endpoint.note if node.config.get("endpoint") else None
+    stated = bool(node.config.get("endpoint"))
+    note = endpoint.note if stated else None
     if hosted is not None and (provider in {"custom", ""} or known is None):
         known = Service(hosted.name, hosted.id, IntegrationKind.AI_MODEL)
     return Call(
         known or service,
         operation=_word(node.config.get("model")) or "prompt",
         effect=READS,
-        host=endpoint.host,
+        host=endpoint.host or (None if stated or known is None else AI_HOSTS.get(known.id)),
         host_note=note,
         proof=_proof(node),
     )
@@ -206,12 +206,11 @@ def _ai(node: Node, service: Service, knowledge: NodeKnowledge) -> Call:
 
 def _email(node: Node, service: Service, knowledge: NodeKnowledge) -> Call:
     host = _bare_host(node.config.get("host"))
+    # The slug stays that of SMTP: whoever runs the server, it fails as SMTP servers fail.
     known = knowledge.hosts.known(host) if host else None
-    named = known or service
-    if known is None and host and is_private(host):
-        named = Service(f"{service.name} {host}", service.id, service.kind)
+    name = f"{known.name} (SMTP)" if known else f"{service.name} {host}" if host else service.name
     return Call(
-        Service(named.name, named.id, IntegrationKind.EMAIL),
+        Service(name, service.id, IntegrationKind.EMAIL),
         operation="send",
         effect=WRITES_AGAIN,
         host=host,
@@ -236,9 +235,7 @@ def _unknown_type(node: Node, knowledge: NodeKnowledge, listed: NodeCatalogueEnt
     service = known or _made_up(bare, listed)
     inbound = node.type.startswith("trigger_") or bool(listed and listed.node_kind == "trigger")
     if node.config.get("url") and not inbound:
-        call = _http(node, knowledge)
-        return Call(service, operation=call.operation, effect=call.effect, method=call.method, host=call.host,
-                    host_note=call.host_note, proof=call.proof, timeout_s=call.timeout_s)  # fmt: skip
+        return replace(_http(node, knowledge), service=service)
     operation = _word(node.config.get("operation") or node.config.get("action"))
     return Call(
         service,
