@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from runbooks.core import wording
 from runbooks.core.answer import ScenarioAnswer
@@ -24,6 +25,12 @@ class Context:
     grounding: Grounding
     specific: tuple[str, ...]
     """Names of this workflow in lower case; a specific text has at least one of them."""
+
+    @cached_property
+    def catalogue_lines(self) -> frozenset[str]:
+        """Lines that may be kept as they are."""
+        scenario = self.catalogue
+        return frozenset((*scenario.symptoms, *scenario.diagnosis, *scenario.remediation))
 
 
 Check = Callable[[ScenarioAnswer, Context], str | None]
@@ -61,7 +68,7 @@ def printable(answer: ScenarioAnswer, _context: Context) -> str | None:
 
 def secret(answer: ScenarioAnswer, _context: Context) -> str | None:
     """No secret, not even one that was made up."""
-    return "a line holds what looks like a secret" if any(contains_secret(line) for line in answer.lines) else None
+    return "a line holds what looks like a secret" if contains_secret("\n".join(answer.lines)) else None
 
 
 def english(answer: ScenarioAnswer, _context: Context) -> str | None:
@@ -121,7 +128,7 @@ def no_promise(answer: ScenarioAnswer, context: Context) -> str | None:
 def guarded(answer: ScenarioAnswer, context: Context) -> str | None:
     """A destructive step says what to look at first, or how to go back. Diagnosis has no such steps at all."""
     for line in answer.remediation:
-        found = wording.unguarded_danger(line) if line not in context.catalogue.remediation else None
+        found = wording.unguarded_danger(line) if line not in context.catalogue_lines else None
         if found:
             return f"{_shown(line)} says {found}, and neither what to look at first nor how to go back"
     return None
@@ -129,9 +136,8 @@ def guarded(answer: ScenarioAnswer, context: Context) -> str | None:
 
 def diagnosis_looks(answer: ScenarioAnswer, context: Context) -> str | None:
     """Diagnosis only looks; changes come after it."""
-    ours = set(context.catalogue.diagnosis)
     for line in answer.diagnosis:
-        if line not in ours and wording.changes_something(line):
+        if line not in context.catalogue_lines and wording.changes_something(line):
             return f"the diagnosis step {_shown(line)} changes something; it belongs into the remediation"
     return None
 
@@ -202,9 +208,8 @@ CHECKS: dict[str, Check] = {
 
 
 def _own_lines(answer: ScenarioAnswer, context: Context) -> Iterator[str]:
-    """Lines that the model wrote itself: a line of the catalogue may be kept as it is."""
-    ours = {*context.catalogue.symptoms, *context.catalogue.diagnosis, *context.catalogue.remediation}
-    return (line for line in answer.lines if line not in ours)
+    """Lines that the model wrote itself."""
+    return (line for line in answer.lines if line not in context.catalogue_lines)
 
 
 def _first(answer: ScenarioAnswer, context: Context, find: Callable[[str], str | None], complaint: str) -> str | None:

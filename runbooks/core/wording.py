@@ -161,7 +161,7 @@ def promise(line: str) -> str | None:
 
 def is_printable(line: str) -> bool:
     """No control characters, private characters, lone surrogates or invisible ones."""
-    return not any(unicodedata.category(character)[0] == "C" for character in line)
+    return line.isprintable() or not any(unicodedata.category(character)[0] == "C" for character in line)
 
 
 def is_english(text: str) -> bool:
