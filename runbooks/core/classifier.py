@@ -13,6 +13,10 @@ LONGEST_TEXT = 2000
 HEAD = 1500
 LONGEST_FIELD = 200
 NO_RULE = "no-rule"
+EVERYDAY_WORDS = frozenset(
+    {"atlas", "email", "excel", "graph", "lambda", "mail", "meta", "pg", "ses", "sheets", "teams"}
+)
+"""Names of services that in a message are more often just words; they count in the service's own field."""
 
 _URL = re.compile(r"(https?://[^\s/?#\"']++)[^\s\"'<>]*+")
 _ESCAPED = re.compile(r"\\+[nrt\"]")
@@ -40,10 +44,11 @@ class ErrorFacts:
 
 @dataclass(frozen=True)
 class Classification:
-    """A failure class and the id of the rule that chose it."""
+    """A failure class, the id of the rule that chose it, and the rule's phrase that was found, if any."""
 
     failure_class: FailureClass
     rule: str
+    phrase: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class Classifier:
         for number in self._candidates(evidence.row):
             rule, phrase = self._checks[number]
             if _conditions_hold(rule, evidence) and (phrase is None or phrase.found_in(evidence.row)):
-                return Classification(rule.failure_class, rule.id)
+                return Classification(rule.failure_class, rule.id, phrase.text if phrase else "")
         return Classification(FailureClass.UNKNOWN, NO_RULE)
 
     def _candidates(self, row: str) -> list[int]:
@@ -132,7 +137,7 @@ def read_evidence(error: ErrorFacts, service_words: frozenset[str]) -> Evidence:
     given = _as_text(error.service)[:LONGEST_FIELD]
     return Evidence(
         row=row,
-        services=_services(given, service_words) or _services(message, service_words),
+        services=_services(given, service_words) or _services(message, service_words - EVERYDAY_WORDS),
         status_code=_status_code(error.status_code) or _status_code_in(row, message),
         status=_as_text(error.status)[:LONGEST_FIELD].strip().lower(),
     )

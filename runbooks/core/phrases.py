@@ -6,7 +6,7 @@ exceeded" are the same row, so one phrase finds the code and the sentence. A phr
     (a|b c|)   one of these; an empty choice makes it optional; choices may hold all of this, brackets too
     word*      any word that starts so
     <n>        any number
-    ...        up to six words
+    ...        up to six words of the same sentence
 
 It compiles to a regular expression whose every repetition is bounded or possessive, so no text makes it slow.
 """
@@ -14,17 +14,17 @@ It compiles to a regular expression whose every repetition is bounded or possess
 import re
 from dataclasses import dataclass
 
-GAP = r"(?: [^ |]++){0,6}?"
+GAP = r"(?: [^ |.!?]++){0,6}?"
 NUMBER = r" \d++"
-CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|\|)"
+CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|hy 000|\|)"
 """What stands before a provider's code: `code: 21610`, `Error 21610`, `SQLSTATE[42P01]`, or the start of a text."""
 
-_WORD = re.compile(r"OAuth|[A-Z]{2,}s(?![A-Za-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)?|\d+")
+_WORD = re.compile(r"OAuth|[A-Z]{2,}s(?![A-Za-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)?|\d+|(?<!\.)[.!?](?=\s)")
 _TOKEN = re.compile(r"[()|]|\.\.\.|<n>|[^\s()|]+")
 
 
 def words(text: str) -> str:
-    """The words of a text in lower case, one space apart; camel case and snake case come apart."""
+    """The words and ends of sentences of a text in lower case, one space apart; camel and snake case come apart."""
     return " ".join(_WORD.findall(text)).lower()
 
 
