@@ -3,6 +3,7 @@
 import json
 import random
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,7 @@ def export(seed: int) -> dict[str, Any]:
         nodes.append({"name": name, "type": kind, "parameters": TYPES[kind]})
     row = ["Start", *names]
     connections = {
-        source: {"main": [[{"node": target, "type": "main", "index": 0}]]}
-        for source, target in zip(row, row[1:], strict=False)
+        source: {"main": [[{"node": target, "type": "main", "index": 0}]]} for source, target in pairwise(row)
     }
     return {"name": f"Workflow {seed}", "nodes": nodes, "connections": connections}
 

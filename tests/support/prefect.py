@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,19 +41,18 @@ class PrefectServer:
     database: URL
 
 
-@pytest.fixture(scope="session")
-def prefect_process(postgres_server: URL, prefect_home: Path) -> Iterator[PrefectServer]:
-    """A running Prefect server."""
-    database = create_database(postgres_server)
+@contextmanager
+def running_server(database: URL, home: Path) -> Iterator[str]:
+    """Run a Prefect server on this database; yields its API's address."""
     connection_url = database.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
     port = free_port()
-    log = prefect_home / "server.log"
+    log = home / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
             [installed("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             env={
                 **os.environ,
-                "PREFECT_HOME": str(prefect_home),
+                "PREFECT_HOME": str(home),
                 "PREFECT_API_DATABASE_CONNECTION_URL": connection_url,
                 "DO_NOT_TRACK": "1",
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -63,11 +63,19 @@ def prefect_process(postgres_server: URL, prefect_home: Path) -> Iterator[Prefec
     try:
         url = f"http://127.0.0.1:{port}/api"
         _wait_until_healthy(url, server, log)
-        yield PrefectServer(url, database)
+        yield url
     finally:
         server.terminate()
         server.wait(timeout=30)
-        drop_database(postgres_server, database)
+
+
+@pytest.fixture(scope="session")
+def prefect_process(postgres_server: URL, prefect_home: Path) -> Iterator[PrefectServer]:
+    """A running Prefect server."""
+    database = create_database(postgres_server)
+    with running_server(database, prefect_home) as api:
+        yield PrefectServer(api, database)
+    drop_database(postgres_server, database)
 
 
 def _wait_until_healthy(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -78,7 +86,7 @@ def _wait_until_healthy(url: str, server: "subprocess.Popen[bytes]", log: Path) 
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    pytest.fail(f"the Prefect server did not start:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"the Prefect server did not start:\n{log.read_text()[-2000:]}")
 
 
 @pytest.fixture
