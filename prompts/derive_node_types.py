@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -210,7 +211,8 @@ def _credential_row(credential: Node, rows: list[dict[str, str]], hosts: dict[st
         service, slug, kind = min(supported)
     else:
         service = re.sub(r"\s+", " ", CREDENTIAL_WORDS.sub(" ", credential["displayName"])).strip()
-        slug, kind = re.sub(r"[^a-z0-9]+", "_", service.lower()).strip("_"), "http_api"
+        slug = re.sub(r"[^a-z0-9]+", "_", service.lower()).strip("_")
+        kind = _kinds_by_host_table().get(slug, "http_api")
     return {
         "credential": name,
         "service": service,
@@ -219,6 +221,12 @@ def _credential_row(credential: Node, rows: list[dict[str, str]], hosts: dict[st
         "authentication": _authentication(credential),
         "host": hosts[name],
     }
+
+
+@cache
+def _kinds_by_host_table() -> dict[str, str]:
+    with (HERE / "hosts.csv").open(encoding="utf-8") as lines:
+        return {row["service_id"]: row["kind"] for row in csv.DictReader(lines)}
 
 
 def _authentication(credential: Node) -> str:

@@ -26,6 +26,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{1,30})://")
 _HOST = re.compile(r"[^\W_](?:[\w\-.]*[^\W_])?\.?")
 _QUOTED_HOST = re.compile(r"[\"'`]\s*https?://((?:[\w\-]+\.)+[A-Za-z][\w\-]+)(?=[/:?#\"'`\s]|$)")
 _QUOTED_PATH = re.compile(r"[\"'`]\s*https?://[^/\"'`\s]+(/[^\"'`?#\s]*)")
+_EARLIER_NODE = re.compile(r"\$(?:node\[|\(|items\()\s*([\"'])((?:(?!\1).){1,60})\1")
 _VARIABLE = re.compile(r"\$(?:env|vars)(?:\.|\[\s*[\"'])(\w+)")
 _LAST_NAME = re.compile(r"(?:^|[.$]|\[[\"'])([A-Za-z_]\w{0,39})(?:[\"']\])?\s*$")
 _PRIVATE_PORT = re.compile(r":\d*$")
@@ -136,6 +137,9 @@ def _why(holes: list[str], end: str) -> str:
         return f"host is set by the variable {variable[1]}{ends}"
     if "credential" in text.lower():
         return f"host is set by a credential{ends}"
+    earlier = _EARLIER_NODE.search(text)
+    if earlier:
+        return f'host comes from the data of the node "{earlier[2]}"{ends}'
     if "$json" in text or "$node" in text or "$(" in text or "trigger." in text or "$input" in text:
         return f"host comes from the data of an earlier step{ends}"
     return f"host is built from an expression{ends}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from runbooks.core.call import Call
+from runbooks.core.constants import constants_of
 from runbooks.core.criticality import MONEY, RECORDS, Position, criticality
 from runbooks.core.graph import LONGEST_LIST, Graph
 from runbooks.core.integration import Integration
@@ -40,9 +41,10 @@ def _calls(
     workflow: Workflow, knowledge: NodeKnowledge, node_catalogue: Mapping[str, NodeCatalogueEntry]
 ) -> dict[str, Call]:
     calls: dict[str, Call] = {}
+    constants = constants_of(workflow.nodes) if workflow.dialect is Dialect.N8N else {}
     for node in workflow.nodes:
         if workflow.dialect is Dialect.N8N:
-            call = n8n_call(node, knowledge)
+            call = n8n_call(node, knowledge, constants)
         else:
             call = linkflow_call(node, knowledge, node_catalogue.get(node.type))
         if call is not None:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from runbooks.core.call import Call, Proof
+from runbooks.core.constants import Constants, with_constants
 from runbooks.core.hosts import Endpoint, read_endpoint
 from runbooks.core.http_calls import (
     authentication_by_headers,
@@ -33,6 +35,7 @@ from runbooks.core.workflow import Node
 HTTP_TIMEOUT_S = 300.0
 """n8n gives an HTTP request up when it has waited so long, unless the node sets a limit."""
 
+NO_CONSTANTS: Constants = {}
 ADDRESSES = {
     "httpRequest": ("url",),
     "toolHttpRequest": ("url",),
@@ -79,7 +82,7 @@ COMPUTING = frozenset(
 )
 
 
-def n8n_call(node: Node, knowledge: NodeKnowledge) -> Call | None:
+def n8n_call(node: Node, knowledge: NodeKnowledge, constants: Constants = NO_CONSTANTS) -> Call | None:
     """The call that a node makes; None for nodes that call nothing outside."""
     if node.disabled:
         return None
@@ -90,7 +93,7 @@ def n8n_call(node: Node, knowledge: NodeKnowledge) -> Call | None:
         return None
     name = _base_name(node.type)
     if name in ADDRESSES:
-        return _by_address(node, name, known, knowledge)
+        return _by_address(node, name, known, knowledge, constants)
     return _by_type(node, name, known, knowledge)
 
 
@@ -172,8 +175,10 @@ def _plain(value: Any) -> str:
     return value if re.fullmatch(r"[\w\-:. ]*", value) else ""
 
 
-def _by_address(node: Node, name: str, known: NodeType, knowledge: NodeKnowledge) -> Call:
-    endpoint = _endpoint(node, name)
+def _by_address(
+    node: Node, name: str, known: NodeType, knowledge: NodeKnowledge, constants: Constants = NO_CONSTANTS
+) -> Call:
+    endpoint = _endpoint(node, name, constants)
     service, note = _service(node, name, known, endpoint, knowledge)
     method, effect = _method(node, name, endpoint, service.kind)
     inbound = known.direction == "inbound"
@@ -197,13 +202,17 @@ def _http_operation(name: str, method: str | None, endpoint: Endpoint) -> str:
     return operation_of(verb, endpoint.path) if endpoint.host or endpoint.path else verb
 
 
-def _endpoint(node: Node, name: str) -> Endpoint:
+def _endpoint(node: Node, name: str, constants: Constants) -> Endpoint:
     address = next((node.config[field] for field in ADDRESSES[name] if node.config.get(field)), None)
     if isinstance(address, dict):
         address = address.get("value")
     if name == "toolHttpRequest" and isinstance(address, str):
         address = re.sub(r"(?<!\{)\{(\w+)\}(?!\})", r"{{ $\1 }}", address)
-    return read_endpoint(address)
+    filled, source = with_constants(address, constants)
+    endpoint = read_endpoint(filled)
+    if source is None or endpoint.host is None:
+        return endpoint
+    return replace(endpoint, note=endpoint.note or f'written in the node "{source}"')
 
 
 def _service(

@@ -78,7 +78,7 @@ def test_what_only_orchestrates_models_or_keeps_things_in_memory_is_no_integrati
         (BASE + "kafkaTrigger", "Kafka", "queue", "inbound"),
         (BASE + "postgresTrigger", "Postgres", "database", "inbound"),
         (BASE + "rssFeedRead", "RSS feed", "feed", "outbound"),
-        (BASE + "sseTrigger", "Server-sent events", "feed", "inbound"),
+        (BASE + "sseTrigger", "SSE stream", "feed", "inbound"),
         (BASE + "hackerNews", "Hacker News", "feed", "outbound"),
         (BASE + "coinGecko", "CoinGecko", "search", "outbound"),
         (BASE + "quickChart", "QuickChart", "other", "outbound"),
@@ -209,6 +209,39 @@ def test_a_templated_host_is_named_by_what_the_settings_tell() -> None:
     assert by_nothing.service == 'HTTP endpoint of "Node"'
     by_end = one(BASE + "httpRequest", parameters={"url": "=https://{{ $json.shop }}.myshopify.com/admin"})
     assert by_end.service_id == "shopify"
+
+
+def test_an_address_that_is_kept_in_a_set_node_is_looked_up_there() -> None:
+    assignments = [{"name": "base", "value": "https://api.notion.com/v1", "type": "string"}]
+    for config in (
+        node(BASE + "set", "Config", parameters={"assignments": {"assignments": assignments}}),
+        node(BASE + "set", "Config", parameters={"values": {"string": assignments}}),
+        node(
+            BASE + "set",
+            "Config",
+            parameters={"fields": {"values": [{"name": "base", "stringValue": assignments[0]["value"]}]}},
+        ),
+    ):
+        for address in ("={{ $('Config').item.json.base }}/pages", '={{ $node["Config"].json["base"] }}/pages'):
+            integration = found_in(config, node(BASE + "httpRequest", parameters={"url": address}))["Node"]
+            assert (integration.service, integration.host) == ("Notion", "api.notion.com")
+            assert integration.operation == "GET /v1/pages"
+            assert integration.host_note == 'written in the node "Config"'
+
+
+def test_a_secret_that_is_kept_in_a_set_node_is_not_looked_up() -> None:
+    config = node(BASE + "set", "Config", parameters={"values": {"string": [{"name": "key", "value": "fake-secret"}]}})
+    url = "=https://api.example.com/{{ $('Config').item.json.key }}/send"
+    assert found_in(config, node(BASE + "httpRequest", parameters={"url": url}))["Node"].operation == "GET /{key}/send"
+
+
+def test_a_set_node_that_computes_tells_no_address() -> None:
+    config = node(
+        BASE + "set", "Config", parameters={"values": {"string": [{"name": "base", "value": "={{ $json.x }}"}]}}
+    )
+    call = node(BASE + "httpRequest", parameters={"url": "={{ $('Config').item.json.base }}"})
+    integration = found_in(config, call)["Node"]
+    assert (integration.host, integration.host_note) == (None, 'host comes from the data of the node "Config"')
 
 
 def test_everyday_words_name_no_service() -> None:
