@@ -1,5 +1,6 @@
 """What must hold before a model's text is stored. Each check has a name and a reason that the model can act on."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ LEAST_SHARE_KNOWN = 0.45
 LEAST_SHARE_KNOWN_OF_LINE = 0.2
 LONGEST_SCENARIO = 4000
 UNDO = "Undo:"
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,10 @@ def printable(answer: ScenarioAnswer, _context: Context) -> str | None:
     return "a line holds characters that cannot be printed" if bad is not None else None
 
 
-def secret(answer: ScenarioAnswer, _context: Context) -> str | None:
+def secret(answer: ScenarioAnswer, context: Context) -> str | None:
     """No secret, not even one that was made up."""
-    return "a line holds what looks like a secret" if contains_secret("\n".join(answer.lines)) else None
+    own = "\n".join(_own_lines(answer, context))
+    return "a line holds what looks like a secret" if contains_secret(own) else None
 
 
 def english(answer: ScenarioAnswer, _context: Context) -> str | None:
@@ -103,7 +106,7 @@ def no_repeats(answer: ScenarioAnswer, context: Context) -> str | None:
     """Each line says something new."""
     seen: set[str] = set()
     for line in [context.catalogue.scenario, *answer.lines]:
-        plain = "".join(character for character in line.lower() if character.isalnum())
+        plain = _NOT_WORD.sub("", line.lower())
         if plain in seen:
             return f"{_shown(line)} repeats the title or another line"
         seen.add(plain)

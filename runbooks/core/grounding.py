@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from functools import cached_property
 
 _SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_STEM = re.compile(r"(?<![^\W\d_])[^\W\d_]{4,5}")
+"""Words of some length by their first letters: two forms of a word are taken for the same."""
+_DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,:]\d+)*(?=(?:%|ms|s|sec|min|m|h|d|k|[KMG]B)?(?!\w))")
 _SPELLED = re.compile(
     r"\b(two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|sixty|ninety|hundred)"
@@ -29,32 +31,32 @@ api apis http https url urls id ids ip json xml html csv sql dns tls ssl utc oau
 """
 KNOWN_EVERYWHERE = frozenset(_TERMS.split())
 """Terms of the trade that name nothing of anybody's."""
-STEM = 5
-"""Letters by which two forms of a word are taken for the same."""
 
 
 class Grounding:
-    """What a text may speak of."""
+    """What a text may speak of. `beneath` is what several of them share, looked at once."""
 
-    def __init__(self, texts: Iterable[str], *, names: Iterable[str] = ()) -> None:
+    def __init__(self, texts: Iterable[str], *, names: Iterable[str] = (), beneath: "Grounding | None" = None) -> None:
         self._names = tuple(name.lower() for name in names if name)
-        self._text = _folded(" \n ".join([*texts, *names]))
+        self._text = _folded(" \n ".join([*texts, *self._names]))
+        self._beneath = beneath
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
-        return frozenset(_plain(number) for number in re.findall(r"\d+(?:[.,:]\d+)*", self._text))
+        own = frozenset(_plain(number) for number in _DIGITS.findall(self._text))
+        return own | self._beneath._numbers if self._beneath else own
 
     @cached_property
     def _stems(self) -> frozenset[str]:
-        return frozenset(word[:STEM] for word in _WORD.findall(self._text))
-
-    @cached_property
-    def _words(self) -> frozenset[str]:
-        return frozenset(_WORD.findall(self._text))
+        own = frozenset(_STEM.findall(self._text))
+        return own | self._beneath._stems if self._beneath else own
 
     def knows(self, text: str) -> bool:
         """Whether these very words occur."""
-        return _folded(text) in self._text
+        return self._has(_folded(text))
+
+    def _has(self, folded: str) -> bool:
+        return folded in self._text or (self._beneath is not None and self._beneath._has(folded))
 
     def unknown(self, line: str) -> str | None:
         """The first thing in a line that occurs nowhere in the sources; None when all of it does."""
@@ -63,7 +65,7 @@ class Grounding:
 
     def share_known(self, text: str) -> float:
         """Which share of a text's words of some length is also used by the sources, 0 to 1."""
-        stems = {word[:STEM] for word in _WORD.findall(text.lower()) if len(word) >= STEM - 1}
+        stems = set(_STEM.findall(text.lower()))
         return len(stems & self._stems) / len(stems) if stems else 0.0
 
     def _number(self, line: str) -> str | None:
@@ -87,9 +89,9 @@ class Grounding:
         return f"the path {match[0]!r}" if match and not self.knows(match[0]) else None
 
     def _name(self, line: str) -> str | None:
+        names = self._names + (self._beneath._names if self._beneath else ())
         for match in _NAMED.finditer(line):
-            rest = line[match.end() :].lower()
-            if not any(rest.startswith(name) for name in self._names):
+            if not line[match.end() :].lower().startswith(names):
                 return f"the name {line[match.start() : match.end() + 30].strip()!r}"
         return None
 
@@ -109,9 +111,9 @@ class Grounding:
         if _PLAIN_PAIR.match(token):
             return all(self._is_known(part, starts_sentence=starts_sentence) for part in token.split("/"))
         if _IDENTIFIER.search(token):
-            return plain in self._text
+            return self._has(plain)
         if _CAPITAL.match(token) and not starts_sentence:
-            return plain.removesuffix("'s").removesuffix("’s") in self._text
+            return self._has(plain.removesuffix("'s").removesuffix("’s"))
         return True
 
 

@@ -35,12 +35,11 @@ class Judge:
     def __init__(self, facts: Facts, runbook: Runbook, shown: Mapping[str, str]) -> None:
         """`shown`: the facts as the model saw them, by node key, so that what it repeats of them is grounded."""
         self._sections = {section.node_key: section for section in runbook.sections}
-        labels = [node.label for node in facts.workflow.nodes]
-        keys = [node.key for node in facts.workflow.nodes]
-        self._names = tuple(dict.fromkeys([*labels, *keys]))
-        self._workflow_name = facts.workflow.name
         self._shown = shown
-        self._general = [line for scenario in runbook.general for line in _lines(scenario)]
+        names = dict.fromkeys(name for node in facts.workflow.nodes for name in (node.label, node.key))
+        general = [line for scenario in runbook.general for line in _lines(scenario)]
+        self._shared = Grounding([*general, facts.workflow.name], names=names)
+        self._contexts: dict[ScenarioKey, Context] = {}
         self._groundings: dict[str, Grounding] = {}
 
     def judge(self, answer: Answer, asked: Collection[ScenarioKey]) -> Verdict:
@@ -63,27 +62,24 @@ class Judge:
         return Verdict(accepted, rejected)
 
     def _context(self, key: ScenarioKey) -> Context:
-        section = self._sections[key[0]]
-        scenario = next(one for one in section.failure_scenarios if one.scenario_id == key[1])
-        names = (section.node_label, section.node_key, section.integration, section.host, section.credential)
-        return Context(
-            catalogue=scenario,
-            grounding=self._grounding(section),
-            specific=tuple(name.lower() for name in names if name),
-        )
+        if key not in self._contexts:
+            section = self._sections[key[0]]
+            names = (section.node_label, section.node_key, section.integration, section.host, section.credential)
+            self._contexts[key] = Context(
+                catalogue=next(one for one in section.failure_scenarios if one.scenario_id == key[1]),
+                grounding=self._grounding(section),
+                specific=tuple(name.lower() for name in names if name),
+            )
+        return self._contexts[key]
 
     def _grounding(self, section: RunbookSection) -> Grounding:
         if section.node_key not in self._groundings:
             own = [line for scenario in section.failure_scenarios for line in _lines(scenario)]
-            texts = [
-                *own,
-                *self._general,
-                self._shown.get(section.node_key, ""),
-                self._workflow_name,
-                *_facts_of(section),
-            ]
-            credential = [section.credential] if section.credential else []
-            self._groundings[section.node_key] = Grounding(texts, names=[*self._names, *credential])
+            self._groundings[section.node_key] = Grounding(
+                [*own, *_facts_of(section), self._shown.get(section.node_key, "")],
+                names=[section.credential] if section.credential else [],
+                beneath=self._shared,
+            )
         return self._groundings[section.node_key]
 
 

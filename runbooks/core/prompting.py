@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from runbooks.core.answer import LISTS, Answer, ScenarioAnswer
 from runbooks.core.digest import section_text, workflow_text
@@ -61,7 +61,7 @@ class Prompter:
         self._facts = facts
         self._prompts = prompts
         self._limits = limits
-        self._clean = clean
+        self._clean = cache(clean)
         self._sections = {section.node_key: section for section in runbook.sections}
         self._shown_keys = {key: clean(key) for key in self._sections}
 
