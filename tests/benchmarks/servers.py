@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from runbooks.adapters.database import Database
 from runbooks.adapters.embedded_postgres import EmbeddedPostgres
+from runbooks.adapters.embedded_watcher import stop
 from runbooks.adapters.schema import upgrade
 from tests.benchmarks.many_workflows import scale
 from tests.support.prefect import running_server
@@ -18,7 +19,7 @@ from tests.support.prefect import running_server
 @contextmanager
 def platform(workflows: int) -> Iterator[dict[str, str]]:
     """A standalone database with so many active workflows; yields the environment for commands that use it."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "prefect"
         home.mkdir()
         server = EmbeddedPostgres(Path(folder) / "home")
@@ -35,3 +36,4 @@ def platform(workflows: int) -> Iterator[dict[str, str]]:
                 "PATH": os.environ["PATH"],
             }
         server.leave()
+        stop(Path(folder) / "home" / "postgres")
