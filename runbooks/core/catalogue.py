@@ -20,6 +20,9 @@ REQUIRED = ("title", "severity", "prior", *PARTS, "handover")
 NOT_THE_PROVIDERS = frozenset({FailureClass.NETWORK, FailureClass.TLS})
 """Classes about which a provider's page of error codes has nothing to say."""
 WORKFLOW_FILE = "workflow"
+TRIGGER_FILE = "trigger"
+KEPT_FOR_TRIGGERS = frozenset({FailureClass.PERMISSION_DENIED, FailureClass.QUOTA_OR_BILLING})
+"""Classes about which a service's own text holds for its triggers too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Catalogue:
     version: str
     """Short hash of the content of all files."""
     _known: dict[tuple[str | None, IntegrationKind | None], Knowledge] = field(default_factory=dict, repr=False)
+    _of_triggers: dict[tuple[str | None, IntegrationKind], Knowledge] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._by_kind: dict[IntegrationKind, str] = {}
@@ -113,6 +117,8 @@ class Catalogue:
     def _check_structure(self) -> None:
         if not self.files.get(WORKFLOW_FILE) or not self.files[WORKFLOW_FILE].workflow:
             raise FileRejected(WORKFLOW_FILE, (), "the scenarios of workflows as such are missing (`workflow: true`)")
+        if not self.files.get(TRIGGER_FILE) or not self.files[TRIGGER_FILE].trigger:
+            raise FileRejected(TRIGGER_FILE, (), "the scenarios of triggers are missing (`trigger: true`)")
         missing = [kind for kind in IntegrationKind if kind not in self._by_kind]
         if missing:
             raise FileRejected(missing[0].value, (), f"there is no file for the kind {missing[0].value}")
@@ -137,6 +143,26 @@ class Catalogue:
             self._known[key] = self._resolve(*self._chain(*key))
         return self._known[key]
 
+    def trigger_knowledge(self, service_id: str, kind: IntegrationKind) -> Knowledge:
+        """What is known of a trigger that waits for a service: it fails without a failed execution to look at."""
+        key = (self._file_of(service_id, kind), kind)
+        if key not in self._of_triggers:
+            self._of_triggers[key] = self._resolve_trigger(self.knowledge(service_id, kind), self._chain(*key))
+        return self._of_triggers[key]
+
+    def _resolve_trigger(self, service: Knowledge, chain: list[str]) -> Knowledge:
+        if any(self.files[name].reads for name in chain):
+            return service
+        trigger = self._resolve(TRIGGER_FILE)
+        covered = {one.failure_class for one in trigger.scenarios}
+        kept = [
+            # What is not kept is still there for the case that history has such a failure.
+            one if _holds_for_triggers(one) else replace(one, own=False)
+            for one in service.scenarios
+            if _holds_for_triggers(one) or one.failure_class not in covered
+        ]
+        return Knowledge((*trigger.scenarios, *kept), trigger.standard, service.terms)
+
     @property
     def workflow(self) -> Knowledge:
         """What goes wrong inside any workflow."""
@@ -147,6 +173,7 @@ class Catalogue:
     def check_complete(self) -> None:
         """Resolve everything once; raise FileRejected for a scenario that stays without a part."""
         _ = self.workflow
+        self._resolve(TRIGGER_FILE)
         for kind in IntegrationKind:
             self.knowledge("", kind)
         for service in self.services:
@@ -229,6 +256,10 @@ class Catalogue:
                 given["prior"] = file.priors[scenario.key]
             fields = {**(below.fields if below else {}), **given, **said}
             layers[scenario.key] = _Layer(fields, name, own=bool(file.services))
+
+
+def _holds_for_triggers(scenario: Scenario) -> bool:
+    return scenario.own and (scenario.failure_class in KEPT_FOR_TRIGGERS or "inbound" in scenario.when.needs)
 
 
 def _compile_scenario(key: str, layer: _Layer, last: CatalogueFile) -> Scenario:

@@ -102,6 +102,7 @@ def _all_knowledge(catalogue: Catalogue) -> Iterator[tuple[str, Knowledge]]:
     yield "workflow", catalogue.workflow
     for kind in IntegrationKind:
         yield kind.value, catalogue.knowledge("", kind)
+        yield f"trigger of {kind.value}", catalogue.trigger_knowledge("", kind)
     for service in catalogue.services:
         kind_of = catalogue.kind_of(service)
         for kind in [kind_of] if kind_of else IntegrationKind:
@@ -160,8 +161,9 @@ def _dead_terms(catalogue: Catalogue, name: str) -> Iterator[Finding]:
     service = file.services[0] if file.services else ""
     used: set[str] = set()
     for kind in kinds:
-        for scenario in catalogue.knowledge(service, kind).scenarios:
-            used |= _placeholders(scenario)
+        for knowledge in (catalogue.knowledge(service, kind), catalogue.trigger_knowledge(service, kind)):
+            for scenario in knowledge.scenarios:
+                used |= _placeholders(scenario)
     for term in sorted(set(file.terms) - used):
         yield Finding(name, f"the term {term} is in no sentence")
 

@@ -74,6 +74,10 @@ class CatalogueFile(Source):
     """The kind whose text lies below; for services in place of their own kind's."""
     services: tuple[Slug, ...] = ()
     workflow: bool = False
+    trigger: bool = False
+    """The file for triggers that wait for a service, whatever the service."""
+    reads: bool = False
+    """Its texts hold for a trigger as well, because it is about fetching."""
     standard: tuple[FailureClass, ...] = ()
     """Classes that are shown even when history has no failure of them; adds to those of the file below."""
     docs: Url | None = None
@@ -84,10 +88,13 @@ class CatalogueFile(Source):
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> "CatalogueFile":
-        if not (self.workflow or self.kind or self.services):
-            raise ValueError("a file needs `kind`, `services` or `workflow: true`")
-        if self.workflow and (self.kind or self.services or self.extends):
-            raise ValueError("`workflow: true` stands alone, without `kind`, `services` and `extends`")
+        alone = self.workflow or self.trigger
+        if not (alone or self.kind or self.services):
+            raise ValueError("a file needs `kind`, `services`, `trigger: true` or `workflow: true`")
+        if alone and (self.kind or self.services or self.extends or self.workflow is self.trigger):
+            raise ValueError(
+                "`workflow: true` and `trigger: true` stand alone, without `kind`, `services` and `extends`"
+            )
         if self.extends and self.extends == self.kind:
             raise ValueError("`extends` names another kind")
         return self

@@ -60,7 +60,7 @@ class CatalogueWriter:
     def _section(
         self, facts: Facts, integration: Integration, names: Names, shape: WorkflowShape, matrix: Values
     ) -> RunbookSection:
-        knowledge = self.catalogue.knowledge(integration.service_id, integration.kind)
+        knowledge = self._knowledge(integration)
         reliability = facts.reliability_of(integration.node_key)
         values = integration_values(integration, names, shape, knowledge.terms)
         true = integration_conditions(integration, facts.workflow.dialect)
@@ -102,6 +102,11 @@ class CatalogueWriter:
             impact=impact_text(integration, names),
             rerun=rerun_text(integration, names),
         )
+
+    def _knowledge(self, integration: Integration) -> Knowledge:
+        if integration.direction == "inbound":
+            return self.catalogue.trigger_knowledge(integration.service_id, integration.kind)
+        return self.catalogue.knowledge(integration.service_id, integration.kind)
 
     def _general(
         self, facts: Facts, names: Names, shape: WorkflowShape, matrix: Values, worst: Severity

@@ -34,7 +34,7 @@ def test_the_version_follows_the_content_of_all_files(folder: Path) -> None:
         ("kind: crm\nkind: crm\n", "crm.yaml:2: 'kind' stands twice"),
         ("kind: crm\nscenarios:\n  - class: timeout: x\n", "crm.yaml:3: no readable YAML"),
         ("", "crm.yaml: the file is empty"),
-        ("standard: [timeout]\n", "crm.yaml:1: a file needs `kind`, `services` or `workflow: true`"),
+        ("standard: [timeout]\n", "crm.yaml:1: a file needs `kind`, `services`, `trigger: true`"),
         (
             "kind: crm\nextends: http_api\nscenarios:\n  - class: timeout\n    symptoms:\n      - Fine so far\n"
             "      - text: Look at {nobody}\n",

@@ -8,6 +8,7 @@ from runbooks.core.catalogue_source import CatalogueFile
 from runbooks.core.conditions import INTEGRATION_CONDITIONS, integration_conditions, is_private, parse_when
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.integration import IntegrationKind
+from runbooks.core.selection import choose
 from runbooks.core.templates import compile_template
 from runbooks.core.workflow import Dialect
 from tests.support.runbook_facts import make_integration
@@ -40,6 +41,11 @@ def catalogue(**files: dict[str, Any]) -> Catalogue:
         "kind": "http_api",
         "standard": list(REQUIRED),
         "scenarios": [scenario(failure_class) for failure_class in REQUIRED],
+    }
+    base["trigger"] = {
+        "trigger": True,
+        "standard": list(REQUIRED),
+        "scenarios": [scenario(failure_class, title="Trigger") for failure_class in REQUIRED],
     }
     base["workflow"] = {"workflow": True, "standard": ["unknown"], "scenarios": [workflow_scenario()]}
     merged = {**base, **files}
@@ -104,6 +110,26 @@ def test_a_service_may_lie_over_another_kind_than_its_own() -> None:
     found = catalogue(database=sql, web=web)
     assert set(titles(found, "other_db", IntegrationKind.DATABASE).values()) == {"SQL"}
     assert "SQL" not in titles(found, "web_db", IntegrationKind.DATABASE).values()
+
+
+def test_a_trigger_has_texts_of_its_own_beside_what_its_service_says_of_access() -> None:
+    own = [
+        scenario("tls", prior=1),
+        scenario("permission_denied"),
+        scenario("conflict", when="inbound"),
+        scenario("timeout", title="Call"),
+    ]
+    found = catalogue(
+        chat={"services": ["chat"], "kind": "messaging", "scenarios": own},
+        feed={"kind": "feed", "extends": "http_api", "reads": True},
+    )
+    knowledge = found.trigger_knowledge("chat", IntegrationKind.MESSAGING)
+    always = {one.scenario.id for one in choose(knowledge, {"inbound"}, frozenset())}
+    assert always == {*(f"trigger.{name}" for name in REQUIRED), "chat.permission_denied", "chat.conflict"}
+    seen = choose(knowledge, {"inbound"}, frozenset({FailureClass.TLS}))
+    assert "chat.tls" in {one.scenario.id for one in seen}
+    feed = found.trigger_knowledge("", IntegrationKind.FEED)
+    assert feed is found.knowledge("", IntegrationKind.FEED)
 
 
 @pytest.mark.parametrize(
