@@ -16,10 +16,11 @@ PATTERNS = (
     r"\?[^\s\"'<>]+",  # query of an address
     r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}",
     r"[A-Za-z]*\d[A-Za-z0-9]{7,}|[A-Za-z]{7,}\d[A-Za-z0-9]*",  # ids, hashes, keys
-    r"\d[\d.:-]{5,}\d|\d+\.\d{2,}|\d{6,}",  # times, addresses with port, durations, long numbers
+    r"\d[\d.:T-]{5,}\dZ?|\d+\.\d{2,}|\d{6,}",  # times, addresses with port, durations, long numbers
     # A number of four or five digits may be the provider's error code, which tells more than the text around it.
     r"(?i)(?<!(?:code|error|errno|number|no|sqlstate|status|type)\W{1,3})\m\d{4,5}\M",
     r"\"(?!https?://)[^\"]{41,}\"|'[^']{41,}'",
+    r"…+",
 )
 
 FOLD_PARAMETERS: Mapping[str, str] = {f"fold_{number}": pattern for number, pattern in enumerate(PATTERNS)}
