@@ -112,7 +112,9 @@ class CatalogueWriter:
         self, facts: Facts, names: Names, shape: WorkflowShape, matrix: Values, worst: Severity
     ) -> tuple[FailureScenario, ...]:
         values = workflow_values(facts.workflow, names, shape)
-        chosen = self._choose(self.catalogue.workflow, workflow_conditions(facts.workflow, shape), frozenset())
+        chosen = self._choose(
+            self.catalogue.workflow, workflow_conditions(facts.workflow, shape, facts.integrations), frozenset()
+        )
         return tuple(_write_scenario(one, values, matrix, _general_severity(one, worst), ()) for one in chosen)
 
     def _choose(

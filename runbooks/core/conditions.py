@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from runbooks.core.integration import Authentication, Integration, IntegrationKind
@@ -150,13 +150,17 @@ def is_private(host: str) -> bool:
         return "." not in name or name.endswith(_PRIVATE_ENDINGS)
 
 
-def workflow_conditions(workflow: Workflow, shape: WorkflowShape) -> frozenset[str]:
+def workflow_conditions(
+    workflow: Workflow, shape: WorkflowShape, integrations: Sequence[Integration]
+) -> frozenset[str]:
     """What is true of a workflow as a whole."""
+    # A trigger at a service has a section of its own, which says the same in that service's words.
+    own_section = any(integration.direction == "inbound" for integration in integrations)
     facts = {
         workflow.dialect.value: True,
         "webhook_triggered": shape.trigger_type == "webhook",
         "scheduled": shape.trigger_type == "schedule",
-        "event_triggered": shape.trigger_type == "event",
+        "event_triggered": shape.trigger_type == "event" and not own_section,
         "has_steps": shape.has_steps,
         **{f"has_{role.value}": bool(shape.by_role[role]) for role in Role if role is not Role.TRIGGER},
     }

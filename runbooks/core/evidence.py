@@ -5,7 +5,7 @@ from runbooks.core.reliability import FailureGroup, Reliability, Scope
 from runbooks.core.terms import tidy
 
 LONGEST_MESSAGE = 160
-ENOUGH_CALLS = 5
+ENOUGH_CALLS = 20
 """With fewer calls a share says nothing, and only the counts are shown."""
 CLASS_WORDS = {
     FailureClass.TIMEOUT: "timeouts",
