@@ -236,10 +236,12 @@ def _authentication(credential: Node) -> str:
     if any("oAuth1" in name or "OAuth1" in name for name in [credential["name"], *parents]):
         return "signature"
     fields = {str(field["name"]).lower() for field in credential.get("properties", [])}
-    if credential["name"].startswith("aws") or fields & {"secretaccesskey", "privatekey"}:
+    if credential["name"].startswith("aws") or "secretaccesskey" in fields:
         return "signature"
     if "password" in fields and fields & {"user", "username", "email", "login"}:
         return "basic"
+    if "privatekey" in fields:
+        return "signature"
     if "connectionstring" in fields:
         return "connection_string"
     return "token" if any("token" in field for field in fields) else "api_key"

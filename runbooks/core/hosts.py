@@ -137,6 +137,8 @@ def _why(holes: list[str], end: str) -> str:
         return f"host is set by the variable {variable[1]}{ends}"
     if "credential" in text.lower():
         return f"host is set by a credential{ends}"
+    if "$fromAI" in text:
+        return f"host is chosen by the AI agent{ends}"
     earlier = _EARLIER_NODE.search(text)
     if earlier:
         return f'host comes from the data of the node "{earlier[2]}"{ends}'

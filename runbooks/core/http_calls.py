@@ -46,10 +46,15 @@ def is_literal_secret(name: str, value: Any) -> bool:
     strength = strength_of(name)
     if strength is Strength.NONE or not isinstance(value, str) or len(value) < SHORTEST_SECRET:
         return False
-    literal = value.lstrip("= ")
-    if "{{" in literal or is_placeholder(literal) or is_constant(literal):
+    literal = value.strip("= \"'`")
+    if "{{" in literal or is_placeholder(literal) or is_constant(literal) or _names_a_secret(literal):
         return False
     return looks_random(literal) if strength is Strength.WEAK else not is_prose(literal)
+
+
+def _names_a_secret(value: str) -> bool:
+    """Whether a value only says what belongs there: `scrapeless_api_key`, `your-key here`."""
+    return value.isascii() and not any(map(str.isdigit, value)) and strength_of(value) is not Strength.NONE
 
 
 def has_literal_secret(pairs: Iterable[tuple[str, Any]]) -> bool:

@@ -117,7 +117,7 @@ def _known(node: Node, known: NodeType, service: Service, knowledge: NodeKnowled
         operation,
         effect,
         host=endpoint.host or known.host,
-        host_note=endpoint.note,
+        host_note=None if known.host else endpoint.note,
         proof=_proof(node),
     )
 
@@ -208,9 +208,8 @@ def _email(node: Node, service: Service, knowledge: NodeKnowledge) -> Call:
     host = _bare_host(node.config.get("host"))
     # The slug stays that of SMTP: whoever runs the server, it fails as SMTP servers fail.
     known = knowledge.hosts.known(host) if host else None
-    name = f"{known.name} (SMTP)" if known else f"{service.name} {host}" if host else service.name
     return Call(
-        Service(name, service.id, IntegrationKind.EMAIL),
+        Service(f"{known.name} (SMTP)", service.id, service.kind) if known else service,
         operation="send",
         effect=WRITES_AGAIN,
         host=host,

@@ -41,6 +41,7 @@ def test_a_written_host_is_read(address: str, host: str, path: str) -> None:
         ("={{ $('Config').item.json.base }}/x", 'host comes from the data of the node "Config"'),
         ('={{ $node["Get link"].json["url"] }}', 'host comes from the data of the node "Get link"'),
         ("https://{{ credential.domain }}/x", "host is set by a credential"),
+        ("={{ $fromAI('url', 'the page') }}", "host is chosen by the AI agent"),
         ("={{ 1 + 1 }}", "host is built from an expression"),
         ("https://<your-domain>/api", "a placeholder stands where the host belongs"),
         ("/relative/only", "the address names no host"),

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runbooks.adapters.node_knowledge import load_node_knowledge
 from runbooks.core.definition import parse_definition
@@ -183,3 +185,24 @@ def test_a_templated_secret_is_a_credential_and_no_inline_secret() -> None:
 
 def test_an_unknown_type_with_an_address_is_a_call() -> None:
     assert one("action_frobnicate", url="https://api.example.com/x").service == "example.com"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=20) | st.just("{{ credential.x }}"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    "url method headers query_params connection_string provider endpoint host operation query webhook_url".split()  # noqa: SIM905
+)
+TYPES = st.sampled_from(
+    ["action_http_request", "database", "ai", "storage", "email", "slack", "integration_x", "acme_lookup", "", "twilio"]
+)
+
+
+@given(st.lists(st.tuples(TYPES, st.dictionaries(FIELDS, JSON, max_size=6)), min_size=1, max_size=4))
+def test_no_malformed_definition_breaks_the_analysis(nodes: list[tuple[str, dict[str, Any]]]) -> None:
+    documents = [node(node_type, f"n{number}", **config) for number, (node_type, config) in enumerate(nodes)]
+    for key, integration in found_in(*documents).items():
+        assert key.startswith("n")
+        assert integration.service

@@ -315,6 +315,12 @@ def test_the_operation_tells_whether_a_call_writes(
             Authentication.API_KEY,
             False,
         ),
+        (
+            {"headerParameters": {"parameters": [{"name": "x-api-key", "value": '"acme_api_key"'}]}},
+            {},
+            Authentication.API_KEY,
+            False,
+        ),
     ],
 )
 def test_authentication_is_told_and_secrets_in_the_settings_are_seen(
