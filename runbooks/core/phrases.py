@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 GAP = r"(?: [^ |.!?]++){0,6}?"
 NUMBER = r" \d++"
-CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|hy 000|\|)"
+CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|hy 000|violation|\|)"
 """What stands before a provider's code: `code: 21610`, `Error 21610`, `SQLSTATE[42P01]`, or the start of a text."""
 
 _WORD = re.compile(r"OAuth|[A-Z]{2,}s(?![A-Za-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)?|\d+|(?<!\.)[.!?](?=\s)")
