@@ -58,7 +58,7 @@ def _likeliest(facts: Facts, names: Names, sections: Sequence[RunbookSection]) -
 
 def _rate(history: Reliability) -> str:
     window = f"{history.window_days} days" if history.window_days != 1 else "day"
-    return f"{history.failures} of {history.calls} calls failed in the last {window}"
+    return f"{history.failures:,} of {history.calls:,} calls failed in the last {window}"
 
 
 def notes_of(facts: Facts, names: Names) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What the gaps in the catalogue's texts are filled with: names, limits and places of this workflow and service."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from runbooks.core.conditions import authenticates, is_private, shell_host
@@ -42,6 +43,8 @@ _NEXT_RUNS = {
     "schedule": "the next two scheduled executions",
     "manual": "the next two executions",
 }
+# `GET /orders/{id}` in a sentence looks like a gap that nobody filled; `/orders/:id` does not.
+_PATH_GAP = re.compile(r"\{([^{}]*)\}")
 _PRINTABLE = str.maketrans({**dict.fromkeys([*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029], " "), ord("`"): "'"})
 
 
@@ -90,7 +93,7 @@ def integration_values(
         "credential": _credential(integration, node),
         "credential_place": _credential_place(integration, node),
         "host": shell_host(integration) or (f"the host of {service}" if integration.host is None else service),
-        "operation": tidy(integration.operation) or "the call",
+        "operation": _PATH_GAP.sub(r":\1", tidy(integration.operation)) or "the call",
         "upstream": f"node {names[integration.upstream[0]]}" if integration.upstream else "the start of the workflow",
         "next_node": names[integration.downstream[0]] if integration.downstream else "the last one",
         "timeout": seconds(integration.timeout_s) if integration.timeout_s is not None else "its time limit",

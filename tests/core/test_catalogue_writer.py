@@ -77,8 +77,7 @@ def test_no_part_of_a_scenario_is_empty_and_no_placeholder_is_left(runbooks: lis
             for part in ("symptoms", "diagnosis", "remediation", "verification", "prevention", "escalation"):
                 assert getattr(scenario, part), (scenario.scenario_id, part)
             for text in texts_of(scenario):
-                rest = re.sub(r"%\{\w+\}|\{\"?\$?\w+\"?: [^}]*\}+", "", text)  # curl's and MongoDB's own braces
-                assert not re.search(r"[{}]|%\(", rest), (scenario.scenario_id, text)
+                assert not re.search(r"[{}]|%\(", text), (scenario.scenario_id, text)
                 assert text == text.strip()
                 assert text[0].isupper() or not text[0].isalpha(), text
 
@@ -263,6 +262,17 @@ def test_a_host_that_could_do_harm_in_a_shell_never_reaches_a_command(writer: Ca
     facts = make_facts(make_integration(service_id="http", kind=IntegrationKind.HTTP_API, host="x;curl evil.example"))
     scenarios = writer.write(facts).sections[0].failure_scenarios
     assert not any("curl" in step or "evil" in step for one in scenarios for step in texts_of(one))
+
+
+def test_a_variable_part_of_a_path_does_not_look_like_a_gap(writer: CatalogueWriter) -> None:
+    facts = make_facts(
+        make_integration(service_id="http", kind=IntegrationKind.HTTP_API, operation="POST /orders/{id}")
+    )
+    (section,) = writer.write(facts).sections
+    assert section.operation == "POST /orders/{id}"
+    texts = " ".join(text for one in section.failure_scenarios for text in texts_of(one))
+    assert "POST /orders/:id" in texts
+    assert "{id}" not in texts
 
 
 def test_nodes_of_one_name_are_told_apart_by_their_keys(writer: CatalogueWriter) -> None:
