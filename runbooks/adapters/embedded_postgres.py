@@ -72,7 +72,7 @@ class EmbeddedPostgres:
             if server.execute(query, [database]).fetchone() is None:
                 with suppress(DuplicateDatabase, UniqueViolation):  # another process may be faster
                     server.execute(SQL("CREATE DATABASE {}").format(Identifier(database)))
-        return self._address(database)
+            return self._address(database)
 
     def leave(self) -> None:
         """Stop being a client before the process ends; the server stops unless there are others."""
@@ -145,9 +145,9 @@ class EmbeddedPostgres:
         if new:
             programs.make_cluster(self._folder, account, lock=lock)
         self._check_version(programs.major)
-        port = self._status().get("port")  # of a server that was killed: its clients come back to it
+        port = self._status().get("port", "")  # of a server that was killed: its clients come back to it
         self._forget_dead_server()
-        programs.launch(self._folder, account, port=free_port(int(port) if port else None), lock=server)
+        programs.launch(self._folder, account, port=free_port(int(port) if port.isdecimal() else None), lock=server)
 
     def _write_password(self) -> None:
         path = self._folder / "password"
