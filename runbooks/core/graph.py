@@ -26,7 +26,8 @@ class Graph:
         self._before: dict[str, list[str]] = {key: [] for key in keys}
         self._served: dict[str, list[str]] = {key: [] for key in keys}
         self._on_error: dict[str, list[str]] = {}
-        for edge in _distinct(workflow.edges):
+        # Serving edges come last, so that what passes data on is named before what serves.
+        for edge in sorted(_distinct(workflow.edges), key=lambda edge: edge.kind.startswith(SERVING)):
             if edge.source in self._next and edge.target in self._next:
                 self._add(edge)
         self._order = _components(keys, self._next)
@@ -49,8 +50,11 @@ class Graph:
 
     def downstream(self, key: str) -> tuple[str, ...]:
         """Nodes that do not run when it fails, nearest first, at most LONGEST_LIST; its error branch does run."""
-        rescued = set(self._nearest(self._on_error.get(key, ()), self._next, leaving_out={key}))
-        return self._nearest(self._regular[key], self._next, leaving_out={key} | rescued)
+        return self._nearest(self._regular[key], self._next, leaving_out={key, *self.error_branch(key)})
+
+    def error_branch(self, key: str) -> tuple[str, ...]:
+        """Nodes that run because it failed, nearest first, at most LONGEST_LIST."""
+        return self._nearest(self._on_error.get(key, ()), self._next, leaving_out={key})
 
     def serves_one_of_all_ways(self, key: str) -> bool:
         """Whether it is a sub-node of a node that every way passes."""

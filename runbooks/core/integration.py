@@ -83,8 +83,11 @@ class Integration(Frozen):
     upstream: tuple[str, ...] = Field(default=())
     """Keys of the nodes that run before it, nearest first."""
     downstream: tuple[str, ...] = Field(default=())
-    """Keys of the nodes that do not run when it fails, nearest first."""
+    """Keys of the nodes that do not run when it fails, nearest first; where it continues on error, they run without its
+    result."""
+    error_branch: tuple[str, ...] = Field(default=())
+    """Keys of the nodes that run because it failed, nearest first."""
     repeats: tuple[str, ...] = Field(default=())
-    """Keys of integrations before it that a re-run would call again with effect."""
+    """Keys of integrations and sub-workflow calls that a re-run would make act again, itself first, nearest first."""
     criticality: Severity = Severity.MEDIUM
     """How bad it is when this node fails, from the graph and what it does."""

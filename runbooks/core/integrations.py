@@ -17,6 +17,7 @@ from runbooks.core.workflow import Dialect, Node, Workflow
 
 __all__ = ["NodeCatalogueEntry", "extract_integrations"]
 
+SUB_WORKFLOW_TYPES = frozenset({"executeWorkflow", "toolWorkflow", "workflow"})
 NO_ENTRIES: Mapping[str, NodeCatalogueEntry] = {}
 
 
@@ -29,7 +30,8 @@ def extract_integrations(
         return ()
     graph = Graph(workflow)
     bottlenecks = graph.bottlenecks()
-    repeats = graph.nearest_before(lambda key: key in calls and calls[key].effect.again)
+    acting = {key for key, call in calls.items() if call.effect.again} | _sub_workflows(workflow)
+    repeats = graph.nearest_before(acting.__contains__)
     return tuple(
         _integration(node, calls, workflow, graph, node.key in bottlenecks, repeats[node.key])
         for node in workflow.nodes
@@ -62,8 +64,7 @@ def _integration(
 ) -> Integration:
     call = calls[node.key]
     inbound = call.direction == "inbound"
-    goes_on = node.continue_on_error and not inbound
-    downstream = () if goes_on else graph.downstream(node.key)
+    downstream = graph.downstream(node.key)
     position = Position(
         starts_workflow=inbound,
         stops=len(downstream),
@@ -93,6 +94,7 @@ def _integration(
         continue_on_error=node.continue_on_error,
         upstream=graph.upstream(node.key),
         downstream=downstream,
+        error_branch=graph.error_branch(node.key),
         repeats=repeats,
         criticality=criticality(call.service.kind, call.effect, position),
     )
@@ -102,6 +104,15 @@ def _integration(
 def _shown(text: str) -> str:
     """The text without what looks like a secret; people paste them into labels and names of credentials, too."""
     return redact(text)
+
+
+def _sub_workflows(workflow: Workflow) -> set[str]:
+    """Nodes that start another workflow: what that does, it would do again."""
+    return {
+        node.key
+        for node in workflow.nodes
+        if not node.disabled and node.type.rpartition(".")[2].removesuffix("Tool") in SUB_WORKFLOW_TYPES
+    }
 
 
 def _keeps_records(call: Call) -> bool:

@@ -39,6 +39,7 @@ def test_a_node_of_a_cycle_is_not_its_own_neighbour() -> None:
 def test_the_error_branch_runs_when_the_node_fails() -> None:
     graph = graph_of("a call", "call next", "call alarm error", "next end", "alarm end")
     assert graph.downstream("call") == ("next",)
+    assert graph.error_branch("call") == ("alarm", "end")
     assert graph.upstream("alarm") == ("call", "a")
 
 
@@ -56,7 +57,7 @@ def test_a_model_is_upstream_of_its_agent_and_stops_what_follows_it() -> None:
 
 def test_what_runs_before_an_agent_has_run_before_its_model() -> None:
     graph = graph_of("trigger charge", "charge agent", "model agent ai_languageModel", "tool agent ai_tool")
-    assert set(graph.upstream("model")) == {"charge", "trigger", "tool"}
+    assert graph.upstream("model") == ("charge", "tool", "trigger")
 
 
 def test_a_sub_node_of_a_sub_node_belongs_to_the_same_root() -> None:

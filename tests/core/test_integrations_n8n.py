@@ -376,14 +376,34 @@ def test_a_charge_on_the_only_way_is_critical_and_a_last_notice_is_not() -> None
     assert found["Tell"].criticality == "low"
 
 
-def test_a_node_that_continues_on_error_stops_nothing() -> None:
+def test_an_error_branch_is_told_apart_from_what_stops() -> None:
+    found = found_in(
+        node(BASE + "httpRequest", "Call", onError="continueErrorOutput"),
+        node(BASE + "set", "Next"),
+        node(BASE + "slack", "Alarm"),
+        connections={"Call": {"main": [[{"node": "Next"}], [{"node": "Alarm"}]]}},
+    )
+    assert (found["Call"].downstream, found["Call"].error_branch) == (("Next",), ("Alarm",))
+
+
+def test_a_sub_workflow_before_a_node_would_run_again() -> None:
+    found = found_in(
+        node(BASE + "executeWorkflow", "Bill"),
+        node(BASE + "googleSheets", "Read"),
+        connections=chain("Bill", "Read"),
+    )
+    assert found["Read"].repeats == ("Bill",)
+
+
+def test_what_comes_after_a_node_that_continues_on_error_is_told_and_weighs_less() -> None:
     found = found_in(
         node(BASE + "httpRequest", "Call", continueOnFail=True),
         node(BASE + "slack", "Tell"),
         connections=chain("Call", "Tell"),
     )
-    assert found["Call"].downstream == ()
-    assert found["Tell"].upstream == ("Call",)
+    assert found["Call"].downstream == ("Tell",)
+    assert found["Call"].continue_on_error
+    assert found["Call"].criticality == "low"
 
 
 @pytest.mark.parametrize(
