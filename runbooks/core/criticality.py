@@ -20,8 +20,8 @@ class Position:
     """Nodes that do not run when it fails, as far as they are counted."""
     stops_records: bool = False
     """Among them one that moves money or keeps records."""
-    stops_most: bool = False
-    """At least half of the workflow's nodes are among them."""
+    stops_writes: bool = False
+    """Among them one that changes something at a service: what the workflow is for does not happen."""
     on_every_way: bool = False
     handled: bool = False
     """The workflow goes on when it fails, or has a branch for it."""
@@ -40,7 +40,7 @@ def criticality(kind: IntegrationKind, effect: Effect, position: Position) -> Se
     Only what moves money or keeps records is critical.
     """
     points = weight(kind, effect)
-    if position.stops and (position.on_every_way or position.starts_workflow or position.stops_most):
+    if position.stops and (position.on_every_way or position.starts_workflow or position.stops_writes):
         points += 1
     if position.stops_records:
         points += 1

@@ -6,7 +6,7 @@ from functools import lru_cache
 from runbooks.core.call import Call
 from runbooks.core.constants import constants_of
 from runbooks.core.criticality import MONEY, RECORDS, Position, criticality
-from runbooks.core.graph import LONGEST_LIST, Graph
+from runbooks.core.graph import Graph
 from runbooks.core.integration import Integration
 from runbooks.core.linkflow_calls import NodeCatalogueEntry, linkflow_call
 from runbooks.core.n8n_calls import n8n_call
@@ -69,7 +69,7 @@ def _integration(
         starts_workflow=inbound,
         stops=len(downstream),
         stops_records=any(_keeps_records(calls[key]) for key in downstream if key in calls),
-        stops_most=len(downstream) == LONGEST_LIST or 2 * len(downstream) >= len(workflow.nodes),
+        stops_writes=any(calls[key].effect.access == WRITE for key in downstream if key in calls),
         on_every_way=on_every_way or graph.serves_one_of_all_ways(node.key),
         handled=node.continue_on_error or node.has_error_output,
     )

@@ -22,7 +22,7 @@ END = Position()
         (IntegrationKind.SPREADSHEET, READS, MIDDLE, Severity.MEDIUM),
         (IntegrationKind.SPREADSHEET, READS, END, Severity.LOW),
         (IntegrationKind.FEED, READS, Position(starts_workflow=True, stops=3), Severity.MEDIUM),
-        (IntegrationKind.AI_MODEL, READS, Position(stops=9, stops_most=True), Severity.MEDIUM),
+        (IntegrationKind.AI_MODEL, READS, Position(stops=9, stops_writes=True), Severity.MEDIUM),
     ],
 )
 def test_what_it_does_and_where_it_stands_decide(
