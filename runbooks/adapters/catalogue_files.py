@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from runbooks.core.catalogue import Catalogue, FileRejected
+from runbooks.core.catalogue import Catalogue
 from runbooks.core.catalogue_source import CatalogueFile
 from runbooks.core.classifier import Classifier, Rule
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.phrases import compile_code, compile_phrase
+from runbooks.core.scenario import FileRejected
 from runbooks.errors import CatalogueError
 
 try:

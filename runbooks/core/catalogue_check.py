@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from runbooks.core.catalogue import PARTS, Catalogue, Knowledge, Scenario, Step
+from runbooks.core.catalogue import Catalogue, Knowledge
 from runbooks.core.coverage import REQUIRED_CLASSES
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.integration import IntegrationKind
+from runbooks.core.scenario import PARTS, Scenario, Step
 from runbooks.core.selection import choose
 
 MOST_STEPS = 7

@@ -82,7 +82,7 @@ class CatalogueWriter:
             for one, group in by_evidence(chosen, reliability)
         )
         return RunbookSection(
-            integration=tidy(integration.service),
+            integration=tidy(integration.service, LONGEST_TITLE),
             node_key=integration.node_key,
             failure_scenarios=scenarios,
             node_label=_label(facts, integration),

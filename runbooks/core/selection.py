@@ -3,9 +3,10 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from runbooks.core.catalogue import Knowledge, Scenario, Step
+from runbooks.core.catalogue import Knowledge
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.reliability import FailureGroup, Reliability, Scope
+from runbooks.core.scenario import Scenario, Step
 from runbooks.core.templates import Template
 
 

@@ -2,12 +2,13 @@ from typing import Any
 
 import pytest
 
-from runbooks.core.catalogue import Catalogue, FileRejected
+from runbooks.core.catalogue import Catalogue
 from runbooks.core.catalogue_check import check_catalogue, conditions_of, consistent_conditions
 from runbooks.core.catalogue_source import CatalogueFile
 from runbooks.core.conditions import INTEGRATION_CONDITIONS, integration_conditions, is_private, parse_when
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.integration import IntegrationKind
+from runbooks.core.scenario import FileRejected
 from runbooks.core.selection import choose
 from runbooks.core.templates import compile_template
 from runbooks.core.workflow import Dialect
