@@ -20,11 +20,14 @@ def load_node_knowledge() -> NodeKnowledge:
     node_types = {row["type"]: _node_type(row, file) for file in NODE_FILES for row in _rows(file)}
     credentials = {row["credential"]: _credential_type(row) for row in _rows("credential_types.csv")}
     hosts = {row["host"]: _service(row, "hosts.csv") for row in _rows("hosts.csv")}
+    shared: dict[str, dict[str, Service]] = {}
+    for row in _rows("shared_hosts.csv"):
+        shared.setdefault(row["host"], {})[row["segment"]] = _service(row, "shared_hosts.csv")
     known = [one.service for one in node_types.values() if one.service] + list(hosts.values())
     known += [one.service for one in credentials.values()]
     # Postgres, met as a vector store and as a database, is a database.
     known.sort(key=lambda service: service.kind is IntegrationKind.VECTOR_STORE)
-    return NodeKnowledge(node_types, credentials, HostNames(hosts, _registrable_domain), ServiceNames(known))
+    return NodeKnowledge(node_types, credentials, HostNames(hosts, _registrable_domain, shared), ServiceNames(known))
 
 
 def _rows(file: str) -> Iterator[dict[str, str]]:

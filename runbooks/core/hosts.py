@@ -104,7 +104,8 @@ def _host(address: str, holes: list[str]) -> tuple[str | None, str | None, str]:
         return None, _why(holes, f"….{end}" if "." in end else ""), f"{end} {_names(holes)}"
     if _PLACEHOLDER.search(address):
         end = _PLACEHOLDER.split(address)[-1].partition(":")[0].lstrip(".-").lower()
-        return None, "a placeholder stands where the host belongs", f"{end} {address}"
+        ends = f" (ends in ….{end})" if "." in end else ""
+        return None, f"a placeholder stands where the host belongs{ends}", f"{end} {address}"
     bare = (
         address[1 : address.index("]")]
         if address.startswith("[") and "]" in address
@@ -181,22 +182,34 @@ def is_private(host: str) -> bool:
 class HostNames:
     """Well-known hosts, and the registrable domain for all others."""
 
-    def __init__(self, known: Mapping[str, Service], registrable_domain: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Service],
+        registrable_domain: Callable[[str], str | None],
+        shared: Mapping[str, Mapping[str, Service]] | None = None,
+    ) -> None:
+        """`shared`: hosts that many services share → a segment of the path, in lower case → the service."""
         self._known = known
         self._registrable_domain = registrable_domain
+        self._shared = shared or {}
 
-    def known(self, host: str) -> Service | None:
+    def known(self, host: str, path: str = "") -> Service | None:
         """The service of a well-known host or of a subdomain of it; the longest match counts."""
         name = host
         while name:
+            if path and name in self._shared:
+                segments = self._shared[name]
+                found = next((segments[one] for one in path.lower().split("/") if one in segments), None)
+                if found is not None:
+                    return found
             if name in self._known:
                 return self._known[name]
             name = name.partition(".")[2]
         return None
 
-    def service(self, host: str) -> Service:
-        """Who answers at a host."""
-        known = self.known(host)
+    def service(self, host: str, path: str = "") -> Service:
+        """Who answers at a host; where services share it, the first telling segment of the path decides."""
+        known = self.known(host, path)
         if known is not None:
             return known
         if is_private(host):

@@ -83,7 +83,7 @@ def service_of(
 ) -> tuple[Service, str | None]:
     """Who is called at an address, and how that is known when the host does not tell."""
     if endpoint.host:
-        return hosts.service(endpoint.host), endpoint.note
+        return hosts.service(endpoint.host, endpoint.path), endpoint.note
     end = endpoint.hint.partition(" ")[0]
     by_end = hosts.service_of_end(end) if "." in end else None
     if by_end is not None:

@@ -93,6 +93,24 @@ def test_a_host_is_named(host: str, name: str, slug: str, kind: str) -> None:
     assert (service.name, service.id, service.kind) == (name, slug, kind)
 
 
+@pytest.mark.parametrize(
+    ("host", "path", "name"),
+    [
+        ("www.googleapis.com", "/drive/v3/files/x", "Google Drive"),
+        ("www.googleapis.com", "/upload/youtube/v3/videos", "YouTube"),
+        ("www.googleapis.com", "/unheard/v1", "Google API"),
+        ("sheets.googleapis.com", "/v4/drive", "Google Sheets"),
+        ("graph.microsoft.com", "/v1.0/me/sendMail", "Microsoft Outlook"),
+        ("graph.microsoft.com", "/v1.0/{user}/drive/root", "Microsoft OneDrive"),
+        ("graph.microsoft.com", "/v1.0/organization", "Microsoft Graph"),
+        ("acme.atlassian.net", "/wiki/rest/api/content", "Confluence"),
+        ("acme.atlassian.net", "/rest/api/3/issue", "Jira Software"),
+    ],
+)
+def test_a_shared_host_is_named_by_the_path(host: str, path: str, name: str) -> None:
+    assert load_node_knowledge().hosts.service(host, path).name == name
+
+
 def test_a_look_alike_is_not_the_well_known_host() -> None:
     assert load_node_knowledge().hosts.service("api.stripe.com.evil.example").name == "evil.example"
     assert load_node_knowledge().hosts.service("notstripe.com").name == "notstripe.com"
