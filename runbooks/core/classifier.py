@@ -137,7 +137,7 @@ def read_evidence(error: ErrorFacts, service_words: frozenset[str]) -> Evidence:
     given = _as_text(error.service)[:LONGEST_FIELD]
     return Evidence(
         row=row,
-        services=_services(given, service_words) or _services(message, service_words - EVERYDAY_WORDS),
+        services=_services(given, service_words) or _services(f"{text} {row}", service_words - EVERYDAY_WORDS),
         status_code=_status_code(error.status_code) or _status_code_in(row, message),
         status=_as_text(error.status)[:LONGEST_FIELD].strip().lower(),
     )
