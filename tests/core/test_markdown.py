@@ -1,5 +1,9 @@
 import re
 from datetime import UTC, datetime
+from functools import cache
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runbooks.adapters.catalogue_files import load_catalogue
 from runbooks.core.catalogue_writer import CatalogueWriter
@@ -8,6 +12,11 @@ from runbooks.core.integration import IntegrationKind
 from runbooks.core.markdown import by_risk, escape, escape_cell, to_markdown
 from runbooks.core.runbook import Runbook
 from tests.support.runbook_facts import make_facts, make_group, make_integration, make_reliability, make_workflow
+
+
+@cache
+def writer() -> CatalogueWriter:
+    return CatalogueWriter(load_catalogue())
 
 
 def written(**changes: object) -> Runbook:
@@ -21,7 +30,7 @@ def written(**changes: object) -> Runbook:
         kind=IntegrationKind.DATABASE,
         criticality=Severity.CRITICAL,
     )
-    return CatalogueWriter(load_catalogue()).write(make_facts(tell, store, **changes))
+    return writer().write(make_facts(tell, store, **changes))
 
 
 def test_the_page_has_everything_in_the_order_in_which_it_is_needed() -> None:
@@ -145,3 +154,26 @@ def test_a_runbook_without_integrations_is_a_page_too() -> None:
     page = to_markdown(runbook)
     assert "## 1. The workflow as a whole" in page
     assert "calls nothing outside" in page
+
+
+TEXT = st.text(max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=TEXT, label=TEXT, service=TEXT, operation=TEXT, message=TEXT)
+def test_whatever_people_wrote_the_page_keeps_its_shape(
+    name: str, label: str, service: str, operation: str, message: str
+) -> None:
+    nodes = tuple(node.model_copy(update={"label": label}) for node in make_workflow().nodes)
+    group = make_group(FailureClass.TIMEOUT, 5, message=message)
+    facts = make_facts(
+        make_integration(service=service, operation=operation, host=message or None),
+        workflow=make_workflow(name=name, nodes=nodes),
+        reliability={"http_stripe": make_reliability(group)},
+    )
+    runbook = writer().write(facts)
+    page = to_markdown(runbook)
+    headings = [line for line in page.splitlines() if re.match(r"#{1,3} ", line)]
+    scenarios = len(runbook.sections[0].failure_scenarios) + len(runbook.general)
+    assert len(headings) == scenarios + len(("title", "at a glance", "section", "workflow", "escalation"))
+    assert not re.search(r"<(?!a id=\"s|/a>|https://)", re.sub(r"`[^`]*`", "", page))
