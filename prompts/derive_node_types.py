@@ -49,7 +49,7 @@ CREDENTIAL_WORDS = re.compile(
 Node = dict[str, Any]
 
 
-def main(paths: list[str]) -> int:
+def main(paths: list[str], folder: Path = HERE) -> int:
     """Derive both tables; 1 when a node waits for a judgement, 2 for bad usage."""
     if len(paths) != 2:
         print(__doc__, file=sys.stderr)
@@ -64,10 +64,10 @@ def main(paths: list[str]) -> int:
     hosts = {one["name"]: _host(one) for one in credentials}
     rows = [_node_row(package, name, versions, judged, hosts) for package, name, versions in nodes]
     rows += list(_retired_rows(judged))
-    _write("node_types.csv", NODE_FIELDS, sorted(rows, key=lambda row: row["type"].lower()))
+    _write(folder / "node_types.csv", NODE_FIELDS, sorted(rows, key=lambda row: row["type"].lower()))
     found = [_credential_row(one, rows, hosts) for one in credentials]
     _write(
-        "credential_types.csv",
+        folder / "credential_types.csv",
         CREDENTIAL_FIELDS,
         sorted(filter(None, found), key=lambda row: row["credential"].lower()),
     )
@@ -247,8 +247,8 @@ def _authentication(credential: Node) -> str:
     return "token" if any("token" in field for field in fields) else "api_key"
 
 
-def _write(name: str, fields: tuple[str, ...], rows: Iterable[dict[str, str]]) -> None:
-    with (HERE / name).open("w", encoding="utf-8", newline="") as file:
+def _write(path: Path, fields: tuple[str, ...], rows: Iterable[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fields, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
