@@ -1,7 +1,7 @@
 """Turn an error into one failure class, by rules in order: the first rule that fires decides."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -81,19 +81,17 @@ class Classifier:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
         self._service_words = frozenset[str]().union(*(rule.services for rule in rules))
-        self._checks: list[tuple[Rule, Phrase | None]] = []
+        self._checks = [(rule, phrase) for rule in self._rules for phrase in rule.phrases or (None,)]
+        uses = Counter(word for _, phrase in self._checks if phrase for need in phrase.needs for word in need)
         self._always: list[int] = []
-        by_word: dict[str, list[int]] = defaultdict(list)
-        for rule in self._rules:
-            for phrase in rule.phrases or (None,):
-                number = len(self._checks)
-                self._checks.append((rule, phrase))
-                if phrase is None or not phrase.anchors:
-                    self._always.append(number)
-                else:
-                    for word in phrase.anchors:
-                        by_word[word].append(number)
-        self._by_word = dict(by_word)
+        self._by_word: dict[str, list[int]] = defaultdict(list)
+        for number, (_, phrase) in enumerate(self._checks):
+            if phrase is None or not phrase.needs:
+                self._always.append(number)
+                continue
+            # A word that many phrases need is a word that many texts have: look phrases up by their rarest need.
+            for word in min(phrase.needs, key=lambda need: sum(uses[word] for word in need)):
+                self._by_word[word].append(number)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -107,15 +105,20 @@ class Classifier:
     def explain(self, error: ErrorFacts) -> Classification:
         """The failure class of an error, and the rule that fired."""
         evidence = read_evidence(error, self._service_words)
-        for number in self._candidates(evidence.row):
+        known = frozenset(evidence.row.split())
+        for number in self._candidates(known):
             rule, phrase = self._checks[number]
-            if _conditions_hold(rule, evidence) and (phrase is None or phrase.found_in(evidence.row)):
-                return Classification(rule.failure_class, rule.id, phrase.text if phrase else "")
+            if not _conditions_hold(rule, evidence):
+                continue
+            if phrase is None:
+                return Classification(rule.failure_class, rule.id)
+            if phrase.possible_with(known) and phrase.found_in(evidence.row):
+                return Classification(rule.failure_class, rule.id, phrase.text)
         return Classification(FailureClass.UNKNOWN, NO_RULE)
 
-    def _candidates(self, row: str) -> list[int]:
+    def _candidates(self, known: frozenset[str]) -> list[int]:
         numbers = set(self._always)
-        for word in set(row.split()):
+        for word in known:
             numbers.update(self._by_word.get(word, ()))
         return sorted(numbers)
 

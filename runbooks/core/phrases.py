@@ -12,7 +12,9 @@ It compiles to a regular expression whose every repetition is bounded or possess
 """
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 
 GAP = r"(?: [^ |.!?]++){0,6}?"
 NUMBER = r" \d++"
@@ -30,12 +32,21 @@ def words(text: str) -> str:
 
 @dataclass(frozen=True)
 class Phrase:
-    """A compiled phrase."""
+    """A phrase as a regular expression, compiled when a text first might hold it."""
 
     text: str
-    pattern: re.Pattern[str]
-    anchors: frozenset[str]
-    """A text without any of these words cannot match; empty when the phrase has no whole word."""
+    expression: str
+    needs: tuple[frozenset[str], ...]
+    """Of each of these sets a text that matches has at least one word."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The compiled expression."""
+        return re.compile(self.expression)
+
+    def possible_with(self, known: Set[str]) -> bool:
+        """Tell whether a text of these words may match; far cheaper than to look."""
+        return not any(need.isdisjoint(known) for need in self.needs)
 
     def found_in(self, row: str) -> bool:
         """Tell whether the phrase occurs in a row of words that has a space at both ends."""
@@ -44,10 +55,10 @@ class Phrase:
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece of a phrase: what it matches, and words of which a text that matches has at least one."""
+    """A piece of a phrase: what it matches, and the words that it needs."""
 
     pattern: str
-    anchors: frozenset[str] = frozenset()
+    needs: tuple[frozenset[str], ...] = ()
 
 
 def compile_phrase(text: str) -> Phrase:
@@ -58,7 +69,7 @@ def compile_phrase(text: str) -> Phrase:
         raise ValueError(f"{text!r} has a {tokens[0]!r} where none belongs")
     if not words(text):
         raise ValueError(f"{text!r} has no word in it")
-    return Phrase(text, re.compile(part.pattern + "(?= )"), part.anchors)
+    return Phrase(text, part.pattern + "(?= )", part.needs)
 
 
 def compile_code(code: str) -> Phrase:
@@ -66,7 +77,7 @@ def compile_code(code: str) -> Phrase:
     if not words(code):
         raise ValueError(f"{code!r} has no letter or digit in it")
     part = _word(code)
-    return Phrase(code, re.compile(CODE_PLACE + part.pattern + "(?= )"), part.anchors)
+    return Phrase(code, CODE_PLACE + part.pattern + "(?= )", part.needs)
 
 
 def _sequence(tokens: list[str], text: str) -> _Part:
@@ -74,10 +85,7 @@ def _sequence(tokens: list[str], text: str) -> _Part:
     parts: list[_Part] = []
     while tokens and tokens[0] not in "|)":
         parts.append(_part(tokens, text))
-    # One anchor is enough to rule a text out: the one with fewest words, the longest of those.
-    telling = [part.anchors for part in parts if part.anchors]
-    best = min(telling, key=lambda anchors: (len(anchors), -max(map(len, anchors))), default=frozenset[str]())
-    return _Part("".join(part.pattern for part in parts), best)
+    return _Part("".join(part.pattern for part in parts), tuple(need for part in parts for need in part.needs))
 
 
 def _part(tokens: list[str], text: str) -> _Part:
@@ -101,13 +109,13 @@ def _group(tokens: list[str], text: str) -> _Part:
     pattern = f"(?:{'|'.join(choice.pattern for choice in told)})"
     if len(told) < len(choices):
         return _Part(pattern + "?")
-    anchored = all(choice.anchors for choice in told)
-    return _Part(pattern, frozenset[str]().union(*(choice.anchors for choice in told)) if anchored else frozenset())
+    if not all(choice.needs for choice in told):
+        return _Part(pattern)
+    return _Part(pattern, (frozenset[str]().union(*(min(choice.needs, key=len) for choice in told)),))
 
 
 def _word(token: str) -> _Part:
     found = words(token).split()
     pattern = "".join(f" {re.escape(word)}" for word in found)
-    if not token.endswith("*"):
-        return _Part(pattern, frozenset({max(found, key=len)}) if found else frozenset())
-    return _Part(pattern + "[^ ]*+", frozenset({max(found[:-1], key=len)}) if found[:-1] else frozenset())
+    whole = found[:-1] if token.endswith("*") else found
+    return _Part(pattern + ("[^ ]*+" if token.endswith("*") else ""), tuple(frozenset({word}) for word in whole))

@@ -141,7 +141,8 @@ def test_any_error_has_one_class_and_the_same_each_time(error: ErrorFacts) -> No
 
 def test_hostile_messages_cost_no_more_than_ordinary_ones_of_their_length() -> None:
     classifier = load_classifier()
-    words = sorted({word for rule in classifier.rules for phrase in rule.phrases for word in phrase.anchors})
+    phrases = [phrase for rule in classifier.rules for phrase in rule.phrases]
+    words = sorted({word for phrase in phrases for need in phrase.needs for word in need})
     repeated = [f"{word} " * 400 for word in words[:200]] + [" ".join(words) * 5, "a" * 100_000, "{[(" * 10_000]
     ordinary = "The request could not be completed because the upstream service returned an error. " * 24
     started = time.perf_counter()

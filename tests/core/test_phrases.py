@@ -65,17 +65,25 @@ def test_code_counts_only_where_a_code_stands(code: str, row: str, expected: boo
 
 
 @pytest.mark.parametrize(
-    ("phrase", "anchors"),
+    ("phrase", "needs"),
     [
-        ("rate limit exceeded", {"exceeded"}),
-        ("(key|token) (has|) expired", {"expired"}),
-        ("(slow down|throttled)", {"slow", "throttled"}),
-        ("(slow down|)", set()),
-        ("throttl*", set()),
+        ("rate limit exceeded", [{"rate"}, {"limit"}, {"exceeded"}]),
+        ("(key|token) (has|) expired", [{"key", "token"}, {"expired"}]),
+        ("(slow down|throttled)", [{"slow", "throttled"}]),
+        ("(slow down|)", []),
+        ("throttl*", []),
+        ("userRateLimit*", [{"user"}, {"rate"}]),
     ],
 )
-def test_anchors_are_words_that_a_match_must_have(phrase: str, anchors: set[str]) -> None:
-    assert compile_phrase(phrase).anchors == anchors
+def test_needs_are_words_that_a_match_must_have(phrase: str, needs: list[set[str]]) -> None:
+    assert list(compile_phrase(phrase).needs) == needs
+
+
+def test_a_text_without_a_needed_word_is_not_searched() -> None:
+    phrase = compile_phrase("(key|token) (has|) expired")
+    assert phrase.possible_with({"the", "token", "expired"})
+    assert not phrase.possible_with({"the", "token"})
+    assert not phrase.possible_with({"expired"})
 
 
 @given(st.text(max_size=200))
