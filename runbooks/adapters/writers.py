@@ -1,5 +1,7 @@
 """Who writes the runbooks of a run, and writing without a database."""
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +15,8 @@ from runbooks.core.runbook import Runbook
 
 if TYPE_CHECKING:
     from runbooks.adapters.platform import Wanted
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_WINDOW_DAYS = 30
 
@@ -68,6 +72,8 @@ async def write_unstored(writers: Writers, facts: Sequence[Facts]) -> list[Runbo
         return [_stamped(writers, one, writers.catalogue.write(one)) for one in facts]
     async with writers.llm.session() as session:
         written = await session.write_all(facts)
+    for reason, count in Counter(one.fallback_reason for one in written if one.fallback_reason).items():
+        logger.warning("%d of %d runbooks written by the catalogue alone: %s", count, len(written), reason)
     return [_stamped(writers, one, result.runbook) for one, result in zip(facts, written, strict=True)]
 
 

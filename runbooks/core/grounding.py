@@ -99,7 +99,8 @@ class Grounding:
         starts_sentence = True
         for raw in _TOKEN.findall(line):
             token = raw.strip(_EDGES)
-            if token and not self._is_known(token, starts_sentence=starts_sentence):
+            plain = token.isalpha() and token.islower()  # most are, and need no closer look
+            if token and not plain and not self._is_known(token, starts_sentence=starts_sentence):
                 return f"the name {token[:60]!r}"
             starts_sentence = bool(_SENTENCE_END.search(raw))
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -153,6 +154,14 @@ def test_retry_after_holds_back_all_requests(server: LLMServer) -> None:
     assert first_again - started >= 0.6
     server.enqueue(error(429, "slow down", retry_after="0.5"))
     assert ask(llm, times=8) == [Reply(TEXT)] * 8
+
+
+def test_a_date_is_as_good_as_a_number_of_seconds(server: LLMServer) -> None:
+    when = formatdate(time.time() + 2, usegmt=True)
+    server.enqueue(error(503, "restarting", retry_after=when))
+    assert ask(make_llm(server)) == [Reply(TEXT)]
+    first, again = server.writing
+    assert 0.9 < again.at - first.at < 3.5
 
 
 def test_a_server_that_wants_minutes_of_patience_is_given_up(server: LLMServer) -> None:
