@@ -22,7 +22,7 @@ def run_classify(*, explain: bool) -> int:
             continue
         found = classifier.explain(_facts(given))
         answer = {"id": given.get("id"), "failure_class": found.failure_class.value}
-        print(json.dumps({**answer, "rule": found.rule} if explain else answer))
+        print(json.dumps({**answer, "rule": found.rule, "phrase": found.phrase} if explain else answer))
     return 1 if bad else 0
 
 

@@ -46,7 +46,10 @@ class Phrase:
 
     def possible_with(self, known: Set[str]) -> bool:
         """Tell whether a text of these words may match; far cheaper than to look."""
-        return not any(need.isdisjoint(known) for need in self.needs)
+        for need in self.needs:  # noqa: SIM110 - a generator costs twice as much, and this is the hot path
+            if need.isdisjoint(known):
+                return False
+        return True
 
     def found_in(self, row: str) -> bool:
         """Tell whether the phrase occurs in a row of words that has a space at both ends."""

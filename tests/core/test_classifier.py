@@ -1,0 +1,112 @@
+import pytest
+
+from runbooks.core.classifier import NO_RULE, Classifier, ErrorFacts, Rule, read_evidence
+from runbooks.core.failure_classes import FailureClass
+from runbooks.core.phrases import compile_code, compile_phrase
+
+NOTHING = frozenset[str]()
+
+
+def rule(name: str, failure_class: FailureClass = FailureClass.TIMEOUT, **conditions: object) -> Rule:
+    return Rule(name, failure_class, "test", **conditions)  # type: ignore[arg-type] # the fields differ in type
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Request failed with status code 404", 404),
+        ("HTTP 429: slow down", 429),
+        ("401 Unauthorized", 401),
+        ("[402] API request client error", 402),
+        ("(403) Forbidden", 403),
+        ("Error code: 400 - {'error': 'x'}", 400),
+        ("HTTP/1.1 502 Bad Gateway", 502),
+        ("order 404 was shipped", None),
+        ("took 500 ms", None),
+        ("status 200", None),
+    ],
+)
+def test_a_status_code_is_read_from_the_text_where_one_stands(message: str, expected: int | None) -> None:
+    assert read_evidence(ErrorFacts(message=message), NOTHING).status_code == expected
+
+
+def test_the_given_status_code_wins_over_the_one_in_the_text() -> None:
+    error = ErrorFacts(status_code=503, message="Request failed with status code 404")
+    assert read_evidence(error, NOTHING).status_code == 503
+
+
+def test_a_success_status_says_nothing() -> None:
+    assert read_evidence(ErrorFacts(status_code=200, message="failed: HTTP 429"), NOTHING).status_code == 429
+
+
+def test_the_service_is_read_from_the_text_only_when_none_that_is_known_is_given() -> None:
+    known = frozenset({"stripe", "slack"})
+    message = "StripeInvalidRequestError: no"
+    assert read_evidence(ErrorFacts(service="http", message=message), known).services == {"stripe"}
+    assert read_evidence(ErrorFacts(service="Slack API", message=message), known).services == {"slack"}
+
+
+def test_an_everyday_word_names_a_service_only_in_the_field_for_it() -> None:
+    known = frozenset({"email"})
+    assert read_evidence(ErrorFacts(message="the email is wrong"), known).services == NOTHING
+    assert read_evidence(ErrorFacts(service="email"), known).services == {"email"}
+
+
+def test_a_query_string_is_no_evidence() -> None:
+    row = read_evidence(ErrorFacts(message="GET https://x.io/a?error=timeout&token=expired failed"), NOTHING).row
+    assert "timeout" not in row
+    assert "token" not in row
+
+
+def test_a_long_message_keeps_its_head_and_its_tail() -> None:
+    row = read_evidence(ErrorFacts(message="first " + "x" * 5_000 + " last"), NOTHING).row
+    assert " first " in row
+    assert " last " in row
+    assert len(row) < 2_100
+
+
+def test_the_first_rule_that_fires_decides_and_is_named_with_its_phrase() -> None:
+    classifier = Classifier(
+        [
+            rule("detail", FailureClass.CONFLICT, phrases=(compile_phrase("already exists"),)),
+            rule("headline", FailureClass.INVALID_REQUEST, phrases=(compile_phrase("bad request"),)),
+        ]
+    )
+    found = classifier.explain(ErrorFacts(message="Bad request: the name already exists"))
+    assert (found.failure_class, found.rule, found.phrase) == (FailureClass.CONFLICT, "detail", "already exists")
+
+
+def test_every_kind_of_condition_must_hold() -> None:
+    classifier = Classifier(
+        [
+            rule(
+                "all",
+                phrases=(compile_phrase("too slow"), compile_code("T9")),
+                services=frozenset({"acme"}),
+                status_codes=frozenset({408}),
+                statuses=frozenset({"timeout"}),
+            )
+        ]
+    )
+    whole = {"service": "acme", "status": "Timeout", "status_code": 408, "message": "too slow"}
+    assert classifier.explain(ErrorFacts(**whole)).rule == "all"  # type: ignore[arg-type] # mixed values
+    assert classifier.explain(ErrorFacts(**{**whole, "message": "", "error_code": "T9"})).rule == "all"  # type: ignore[arg-type]
+    for missing in whole:
+        rest = {name: value for name, value in whole.items() if name != missing}
+        assert classifier.explain(ErrorFacts(**rest)).rule == NO_RULE, missing  # type: ignore[arg-type] # as above
+
+
+@pytest.mark.parametrize("odd", [b"bytes", ["list"], {"a": 1}, 1.5, True, float("nan"), float("inf")])
+def test_a_field_of_a_wrong_type_is_ignored(odd: object) -> None:
+    error = ErrorFacts(service=odd, status=odd, status_code=odd, error_code=odd, message=odd)  # type: ignore[arg-type] # on purpose
+    assert Classifier([]).classify(error) is FailureClass.UNKNOWN
+
+
+def test_a_phrase_is_found_whichever_of_its_words_it_is_looked_up_by() -> None:
+    phrases = [f"(alpha|beta) {word} gamma" for word in ("one", "two", "three")]
+    classifier = Classifier([rule(word, phrases=(compile_phrase(word),)) for word in phrases])
+    for word in ("one", "two", "three"):
+        for start in ("alpha", "beta"):
+            assert (
+                classifier.explain(ErrorFacts(message=f"{start} {word} gamma")).phrase == f"(alpha|beta) {word} gamma"
+            )
