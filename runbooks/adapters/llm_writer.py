@@ -114,7 +114,7 @@ class LLMSession:
             clean=lambda text: redact(text, rules, personal=True),
         )
         ledger = _Ledger(self._connection, paid or PaidAnswers(), keep)
-        job = _Job(prompter, Judge(facts, base, prompter.shown), ledger)
+        job = _Job(prompter, Judge(facts, base, shown=prompter.shown, steps=prompter.steps), ledger)
         async with asyncio.TaskGroup() as group:
             for number, request in enumerate(prompter.requests()):
                 group.create_task(job.fulfil(f"{number}", request))

@@ -36,9 +36,15 @@ def workflow_text(facts: Facts, *, around: Sequence[str]) -> str:
     lines.append(f"Starts: {workflow.trigger_type or 'unknown'}")
     if workflow.timeout_s is not None:
         lines.append(f"Time limit of an execution: {seconds(workflow.timeout_s)}")
-    shown = _shown_nodes(workflow, around)
     lines.append("Steps (number, name, type, settings -> steps that follow):")
-    lines.extend(_steps(workflow, shown))
+    return "\n".join([*lines, steps_text(facts, around=around)])
+
+
+def steps_text(facts: Facts, *, around: Sequence[str]) -> str:
+    """The steps alone, a line each."""
+    workflow = facts.workflow
+    shown = _shown_nodes(workflow, around)
+    lines = list(_steps(workflow, shown))
     if len(shown) < len(workflow.nodes):
         lines.append(f"{len(workflow.nodes) - len(shown)} further steps, away from these integrations, are not listed.")
     return "\n".join(lines)

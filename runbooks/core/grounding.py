@@ -28,6 +28,7 @@ _PLAIN_PAIR = re.compile(r"[A-Za-z]+/[A-Za-z]+\Z")
 
 _TERMS = """
 api apis http https url urls id ids ip json xml html csv sql dns tls ssl utc oauth ui cli i ok e.g i.e vs
+get post put patch delete authorization bearer content-type retry-after
 """
 KNOWN_EVERYWHERE = frozenset(_TERMS.split())
 """Terms of the trade that name nothing of anybody's."""

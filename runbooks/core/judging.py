@@ -32,13 +32,13 @@ class Verdict:
 class Judge:
     """Knows one workflow, and judges what a model writes about it."""
 
-    def __init__(self, facts: Facts, runbook: Runbook, shown: Mapping[str, str]) -> None:
-        """`shown`: the facts as the model saw them, by node key, so that what it repeats of them is grounded."""
+    def __init__(self, facts: Facts, runbook: Runbook, *, shown: Mapping[str, str], steps: str) -> None:
+        """`shown` and `steps`: the integrations, by node key, and the workflow's steps as the model saw them."""
         self._sections = {section.node_key: section for section in runbook.sections}
         self._shown = shown
         names = dict.fromkeys(name for node in facts.workflow.nodes for name in (node.label, node.key))
         general = [line for scenario in runbook.general for line in _lines(scenario)]
-        self._shared = Grounding([*general, facts.workflow.name], names=names)
+        self._shared = Grounding([*general, facts.workflow.name, steps], names=names)
         self._contexts: dict[ScenarioKey, Context] = {}
         self._groundings: dict[str, Grounding] = {}
 

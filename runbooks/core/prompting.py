@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from runbooks.core.answer import LISTS, Answer, ScenarioAnswer
-from runbooks.core.digest import section_text, workflow_text
+from runbooks.core.digest import section_text, steps_text, workflow_text
 from runbooks.core.facts import Facts
 from runbooks.core.judging import Rejected, ScenarioKey
 from runbooks.core.prompts import Prompts
@@ -64,6 +64,11 @@ class Prompter:
         self._clean = cache(clean)
         self._sections = {section.node_key: section for section in runbook.sections}
         self._shown_keys = {key: clean(key) for key in self._sections}
+
+    @cached_property
+    def steps(self) -> str:
+        """The steps of the workflow as the model sees them."""
+        return self._clean(steps_text(self._facts, around=tuple(self._sections)))
 
     @cached_property
     def shown(self) -> dict[str, str]:

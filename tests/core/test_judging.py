@@ -17,7 +17,7 @@ ASKED = [(STRIPE, AUTH), (STRIPE, TIMEOUT)]
 
 
 def judge(**changes: object) -> Judge:
-    return Judge(make_facts(), make_runbook(**changes), shown={})
+    return Judge(make_facts(), make_runbook(**changes), shown={}, steps='3. "Tell sales" slack {channel="#sales"}')
 
 
 def test_a_good_scenario_is_accepted_and_a_missing_one_is_named() -> None:
@@ -50,6 +50,12 @@ def test_another_nodes_facts_do_not_ground_a_text() -> None:
     answer = make_answer(symptoms=['At node "Charge card" 99 calls fail with 401 in the error text'])
     runbook = judge(sections=(make_section(), other))
     assert runbook.judge(Answer(scenarios=(answer,)), ASKED[:1]).rejected[STRIPE, AUTH].checks == ("grounded",)
+
+
+def test_what_the_workflows_steps_say_grounds_a_text() -> None:
+    line = 'Orders stop with 401 at "Charge card", and the channel #sales hears nothing from "Tell sales"'
+    answer = make_answer(symptoms=[line])
+    assert judge().judge(Answer(scenarios=(answer,)), ASKED[:1]).accepted
 
 
 def test_an_answer_replaces_the_text_and_nothing_else() -> None:
