@@ -52,13 +52,17 @@ def _read_all(files: list[str]) -> tuple[list[tuple[str, Facts]], int]:
     bad = 0
     for file in files:
         try:
-            for position, document in enumerate(_documents(file)):
-                read.append((file, _facts(document, file, position)))
+            read.extend((file, facts) for facts in read_workflows(file))
         except (DefinitionError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             say(f"runbooks: {file}: {reason}")
             bad += 1
     return read, bad
+
+
+def read_workflows(file: str) -> list[Facts]:
+    """The workflows of one exported file; raise DefinitionError or OSError for a bad one."""
+    return [_facts(document, file, position) for position, document in enumerate(_documents(file))]
 
 
 def _documents(file: str) -> Iterator[Any]:
