@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from runbooks.core.runbook import Runbook
 from runbooks.core.steps import to_steps
 
 TITLE_LENGTH = 255  # the platform's column
+STATEMENT_LENGTH = 64_000_000
+"""Characters of rows in one statement; a batch of ordinary runbooks has half of that."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class Draft:
 def upsert_runbooks(
     connection: Connection, batch: Sequence[Generated], *, schema: HostSchema, status: str = "resolved"
 ) -> int:
-    """Store a batch in one statement: all rows or none. Returns how many workflows were still there to take one.
+    """Store a batch, all rows or none when the caller's transaction holds: one statement unless it is huge.
+
+    Returns how many workflows were still there to take one.
 
     Only columns that the host's table has are written. A row that is already there keeps its id, status and
     acknowledgement: those belong to people.
@@ -78,8 +82,9 @@ def upsert_runbooks(
         ON CONFLICT (workflow_id) DO UPDATE SET
             {", ".join(f"{name} = EXCLUDED.{name}" for name in ("runbook_id", *GENERATION_COLUMNS, "generated_at"))}
     """  # noqa: S608 - column names and types come from the catalogue and from below
-    rows = _dumps([_row(generated, columns) for generated in batch])
-    stored = connection.execute(text(query), {"rows": rows, "status": status}).rowcount
+    stored = 0
+    for rows in _portions(_dumps(_row(generated, columns)) for generated in batch):
+        stored += connection.execute(text(query), {"rows": rows, "status": status}).rowcount
     _delete_drafts(connection, [generated.workflow_id for generated in batch], schema=schema)
     return stored
 
@@ -246,6 +251,20 @@ def covered_sections(runbook: Runbook) -> dict[str, dict[str, Any]]:
         }
         for section in runbook.sections
     }
+
+
+def _portions(rows: Iterable[str]) -> Iterator[str]:
+    """JSON arrays of rows, each small enough for PostgreSQL, whose jsonb arrays end at 256 MB, and for our memory."""
+    portion: list[str] = []
+    size = 0
+    for row in rows:
+        if portion and size + len(row) > STATEMENT_LENGTH:
+            yield f"[{','.join(portion)}]"
+            portion, size = [], 0
+        portion.append(row)
+        size += len(row)
+    if portion:
+        yield f"[{','.join(portion)}]"
 
 
 def _dumps(value: Any) -> str:

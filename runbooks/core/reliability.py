@@ -33,19 +33,24 @@ class Reliability(Frozen):
 
     scope: Scope
     source: str = ""
-    """`attempts`, `executions` (node runs) or `daily` (the platform's rollup)."""
+    """`attempts`, `executions` (the node's runs), or `daily`: the platform's rollup and what it does not have yet.
+
+    The rollup counts cancelled calls and expected 4xx answers as failures, so `daily` figures are upper bounds.
+    """
     window_days: int = 30
     calls: int = 0
     failures: int = 0
+    """Cancelled calls are no failures, and no calls either."""
     timeouts: int = 0
     retries: int = 0
     recovered: int = 0
     """Calls that failed first and succeeded on a retry."""
     p50_ms: float | None = None
+    """None where no latencies are known: percentiles of days cannot be averaged."""
     p95_ms: float | None = None
     p99_ms: float | None = None
     score: int | None = None
-    """The platform's own quality score, 0 to 100; None without calls."""
+    """The platform's own quality score, 0 to 100; None unless it comes from attempts, which the platform scores."""
     trend: str = "unknown"
     """`worse`, `better`, `steady`, or `unknown` when there is too little to tell."""
     last_failure_at: datetime | None = None

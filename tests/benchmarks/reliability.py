@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 from sqlalchemy import URL, create_engine, make_url, text
 
 from runbooks.adapters.catalogue_files import load_classifier
 from runbooks.adapters.embedded_postgres import EmbeddedPostgres
+from runbooks.adapters.embedded_watcher import stop
 from runbooks.adapters.history import refresh_history
 from runbooks.adapters.metrics import read_history
 from runbooks.adapters.schema import inspect_schema, upgrade
@@ -107,8 +109,6 @@ def fill(url: URL) -> float:
 
 def read_all(url: URL) -> int:
     """Read what was aggregated as a sweep does; returns how many integrations have a history."""
-    import pandas as pd
-
     engine = create_engine(url)
     classify = load_classifier().classify
     found = 0
@@ -144,10 +144,13 @@ def peak_mb() -> float:
 @contextmanager
 def scratch_database() -> Iterator[URL]:
     """A migrated database on an embedded server of its own, removed afterwards."""
-    with tempfile.TemporaryDirectory() as home:
-        url = make_url(EmbeddedPostgres(Path(home)).url("bench")).set(drivername="postgresql+psycopg")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = EmbeddedPostgres(Path(folder))
+        url = make_url(server.url("bench")).set(drivername="postgresql+psycopg")
         upgrade(url)
         yield url
+        server.leave()
+        stop(Path(folder) / "postgres")
 
 
 if __name__ == "__main__":
