@@ -83,7 +83,7 @@ def upsert_runbooks(
             {", ".join(f"{name} = EXCLUDED.{name}" for name in ("runbook_id", *GENERATION_COLUMNS, "generated_at"))}
     """  # noqa: S608 - column names and types come from the catalogue and from below
     stored = 0
-    for rows in _portions(_dumps(_row(generated, columns)) for generated in batch):
+    for rows in portions(_dumps(_row(generated, columns)) for generated in batch):
         stored += connection.execute(text(query), {"rows": rows, "status": status}).rowcount
     _delete_drafts(connection, [generated.workflow_id for generated in batch], schema=schema)
     return stored
@@ -253,12 +253,12 @@ def covered_sections(runbook: Runbook) -> dict[str, dict[str, Any]]:
     }
 
 
-def _portions(rows: Iterable[str]) -> Iterator[str]:
+def portions(rows: Iterable[str], *, length: int = STATEMENT_LENGTH) -> Iterator[str]:
     """JSON arrays of rows, each small enough for PostgreSQL, whose jsonb arrays end at 256 MB, and for our memory."""
     portion: list[str] = []
     size = 0
     for row in rows:
-        if portion and size + len(row) > STATEMENT_LENGTH:
+        if portion and size + len(row) > length:
             yield f"[{','.join(portion)}]"
             portion, size = [], 0
         portion.append(row)

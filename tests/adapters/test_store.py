@@ -9,6 +9,7 @@ from runbooks.adapters.schema import HostSchema, inspect_schema
 from runbooks.adapters.store import (
     Draft,
     MadeFrom,
+    portions,
     read_drafts,
     read_made_from,
     read_runbook,
@@ -229,3 +230,15 @@ def test_stored_json_is_what_the_platform_reads(store: Store) -> None:
     steps, tags = store.connection.execute(query, {"id": store.workspace}).one()
     assert all(set(step) == {"title", "description"} for step in json.loads(steps))
     assert all(isinstance(tag, str) for tag in json.loads(tags))
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [(100, ['["a","bb","ccc"]']), (8, ['["a","bb"]', '["ccc"]']), (1, ['["a"]', '["bb"]', '["ccc"]'])],
+)
+def test_a_huge_batch_is_split_and_no_row_is_lost(length: int, expected: list[str]) -> None:
+    assert list(portions(['"a"', '"bb"', '"ccc"'], length=length)) == expected
+
+
+def test_no_rows_are_no_statement() -> None:
+    assert list(portions([])) == []
