@@ -1,5 +1,6 @@
 """The rulings: hard cases whose remedy decides, whatever the wording or the status says."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 import prompts
 from runbooks.adapters.catalogue_files import load_classifier
 from runbooks.core.classifier import NO_RULE, ErrorFacts
+from runbooks.core.error_score import LabelledError, score
 from runbooks.core.failure_classes import FailureClass
 
 RULES = Path(prompts.__file__).parent / "failure_rules.yaml"
+PUBLIC = Path(__file__).parent.parent / "data" / "errors.jsonl"
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     # what the platform's engine writes
@@ -160,3 +163,20 @@ def test_sources_hold_no_address_that_cannot_be_read() -> None:
     addresses = [rule["source"] for rule in rules if rule["source"].startswith("http")]
     assert addresses
     assert all(re.fullmatch(r"https://\S+", address) for address in addresses)
+
+
+def test_errors_seen_in_public_threads_keep_their_class() -> None:
+    lines = PUBLIC.read_text(encoding="utf-8").strip().split("\n")
+    result = score(load_classifier(), [labelled(number, line) for number, line in enumerate(lines, start=1)])
+    wrong = [f"line {case.error.line}: {case.found}" for case in result.misses]
+    assert result.accuracy >= 0.95, wrong
+    assert (result.accuracy_of_told or 0) >= 0.97, wrong
+
+
+def labelled(number: int, line: str) -> LabelledError:
+    given = json.loads(line)
+    facts = {name: given.get(name) for name in ("service", "status_code", "error_code", "message")}
+    alternative = given.get("alt_category")
+    return LabelledError(
+        number, ErrorFacts(**facts), FailureClass(given["category"]), FailureClass(alternative) if alternative else None
+    )

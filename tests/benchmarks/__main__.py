@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("start_up", "preview", "extraction", "catalogue_sweep", "unchanged_sweep", "reliability")
+BENCHMARKS = ("start_up", "preview", "extraction", "catalogue_sweep", "unchanged_sweep", "reliability", "classify")
 
 
 def main(names: list[str]) -> int:
