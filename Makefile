@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format catalogue-check bench lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(READY) ## Set everything up and run the demo on the embedded database
 	@$(BIN)/runbooks demo
@@ -25,6 +25,9 @@ lint: $(READY) ## Check style, types and the direction of imports
 format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+catalogue-check: $(READY) ## Say what is wrong or thin in the failure catalogue
+	@$(BIN)/runbooks catalogue-check
 
 bench: $(READY) ## Measure speed and memory; prints figures, takes several minutes
 	@$(BIN)/python -m tests.benchmarks

@@ -159,6 +159,78 @@ def classify(*, explain: Annotated[bool, Flag] = False) -> int:
 
 
 @app.command
+def match(
+    workflow_id: str | None = None,
+    *,
+    file: Path | None = None,
+    node: str,
+    message: str,
+    status_code: int | None = None,
+    error_code: str | None = None,
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Find the scenario of a runbook that fits a concrete error.
+
+    Args:
+        workflow_id: Id of a workflow with a stored runbook.
+        file: An exported workflow instead.
+        node: Key of the node that failed, or its label.
+        message: The error's text.
+        status_code: The HTTP status, if there was one.
+        error_code: The provider's own code, if there was one.
+        json: Print JSON.
+    """
+    from app.match import run_match
+
+    return run_match(
+        workflow_id,
+        file=file,
+        node=node,
+        message=message,
+        status_code=status_code,
+        error_code=error_code,
+        as_json=json,
+    )
+
+
+@app.command(name="catalogue-check")
+def catalogue_check() -> int:
+    """Say what is wrong or thin in the failure catalogue."""
+    from app.catalogue_check import run_catalogue_check
+
+    return run_catalogue_check()
+
+
+evaluate = App(name="evaluate", help="Measure how good a part is, on cases that somebody judged.")
+app.command(evaluate)
+
+
+@evaluate.command(name="extraction")
+def evaluate_extraction(*files: str, truth: Path) -> int:
+    """Measure how many of the external nodes of workflows are found.
+
+    Args:
+        files: Exported workflows.
+        truth: JSON lines `{"file", "nodes": [{"node_key", "external", "service"?, "host"?}]}`.
+    """
+    from app.evaluate import run_evaluate_extraction
+
+    return run_evaluate_extraction(truth, list(files))
+
+
+@evaluate.command(name="errors")
+def evaluate_errors(file: Path) -> int:
+    """Measure how many errors get the failure class that a person gave them.
+
+    Args:
+        file: JSON lines with `category` and what `classify` reads; `alt_category` is also accepted.
+    """
+    from app.evaluate_errors import run_evaluate_errors
+
+    return run_evaluate_errors(file)
+
+
+@app.command
 def doctor() -> int:
     """Check the database, Prefect and the LLM, one line each, with the fix."""
     from app.doctor import run_doctor

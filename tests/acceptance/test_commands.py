@@ -9,7 +9,20 @@ from sqlalchemy import URL
 
 from tests.support.commands import runbooks
 
-COMMANDS = ["demo", "migrate", "sweep", "generate", "show", "coverage", "preview", "classify", "doctor"]
+COMMANDS = [
+    "demo",
+    "migrate",
+    "sweep",
+    "generate",
+    "show",
+    "coverage",
+    "preview",
+    "classify",
+    "match",
+    "evaluate",
+    "catalogue-check",
+    "doctor",
+]
 
 
 def test_help_names_every_command() -> None:
