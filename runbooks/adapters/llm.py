@@ -174,7 +174,11 @@ class Connection:
         while True:
             dialect = self._llm._dialect
             try:
-                return await self._try(prompt, dialect, max_tokens, usage)
+                completion = await self._try(prompt, dialect, max_tokens, usage)
+                if not guess and _is_empty(completion):
+                    raise _Retry("the answer is empty", server_is_up=True)  # noqa: TRY301 - as any other fault
+                self._breaker.succeeded()
+                return completion  # noqa: TRY300 - the faults are below
             except openai.APIStatusError as error:
                 self._adapt(dialect, error, guess=guess)
             except _Retry as failure:
@@ -198,7 +202,6 @@ class Connection:
                 raise self._judged(error) from error
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError, TimeoutError) as error:
                 raise _Retry(_transport_reason(error, self._llm._timeout_s)) from error
-        self._breaker.succeeded()
         usage.add_tokens(completion)
         return completion
 
@@ -257,19 +260,25 @@ class Connection:
         return LLMUnavailable(reason)
 
 
+def _is_empty(completion: ChatCompletion) -> bool:
+    """Whether nothing came, and nobody says why: gateways answer so when what is behind them stumbles."""
+    if not completion.choices:
+        return True
+    choice = completion.choices[0]
+    if choice.finish_reason in ("length", "content_filter") or getattr(choice.message, "refusal", None):
+        return False
+    return not (choice.message and choice.message.content and choice.message.content.strip())
+
+
 def _reply(completion: ChatCompletion) -> Reply:
-    choices = completion.choices or []
-    message = choices[0].message if choices else None
-    if message is None:
-        raise LLMMisbehaved("the answer is empty")
-    if getattr(message, "refusal", None):
+    choice = completion.choices[0]
+    if getattr(choice.message, "refusal", None):
         raise LLMMisbehaved("the model refused to answer")
-    reason = choices[0].finish_reason
-    if reason == "content_filter":
+    if choice.finish_reason == "content_filter":
         raise LLMMisbehaved("the server's content filter stopped the answer")
-    if not isinstance(message.content, str) or not message.content.strip():
-        raise LLMMisbehaved("the answer is empty")
-    return Reply(message.content, cut=reason == "length")
+    if not (choice.message and choice.message.content):
+        raise LLMMisbehaved("the model used up its tokens before it answered")
+    return Reply(choice.message.content, cut=choice.finish_reason == "length")
 
 
 def _transport_reason(error: Exception, timeout_s: float) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from runbooks.adapters.breaker import Breaker
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from runbooks.adapters.llm import LLM, Connection
 
 logger = logging.getLogger(__name__)
+
+LINES_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class LLMSession:
             base,
             prompts=self._writer.prompts,
             limits=self._writer.limits,
-            clean=lambda text: redact(text, rules, personal=True),
+            clean=partial(_cleaned, rules=rules),
         )
         ledger = _Ledger(self._connection, paid or PaidAnswers(), keep)
         job = _Job(prompter, Judge(facts, base, shown=prompter.shown, steps=prompter.steps), ledger)
@@ -190,6 +193,18 @@ class _Job:
         labels = {section.node_key: section.node_label or section.node_key for section in base.sections}
         why = "its data is more than one request to the model may hold"
         return [f'The catalogue wrote the section of "{labels[key]}": {why}.' for key in self.prompter.left_out]
+
+
+@lru_cache(maxsize=LINES_REMEMBERED)
+def _cleaned_line(line: str) -> str:
+    return redact(line, personal=True)
+
+
+def _cleaned(text: str, *, rules: Sequence[re.Pattern[str]]) -> str:
+    """The text as it may be sent. Line by line, as most lines are the catalogue's and come again and again."""
+    if rules:
+        return redact(text, rules, personal=True)
+    return "\n".join(map(_cleaned_line, text.split("\n")))
 
 
 class _Ledger:

@@ -70,8 +70,8 @@ def printable(answer: ScenarioAnswer, _context: Context) -> str | None:
 
 def secret(answer: ScenarioAnswer, context: Context) -> str | None:
     """No secret, not even one that was made up."""
-    own = "\n".join(_own_lines(answer, context))
-    return "a line holds what looks like a secret" if contains_secret(own) else None
+    found = any(map(contains_secret, _own_lines(answer, context)))
+    return "a line holds what looks like a secret" if found else None
 
 
 def english(answer: ScenarioAnswer, _context: Context) -> str | None:

@@ -119,13 +119,21 @@ def test_a_model_that_takes_no_temperature_gets_none(server: LLMServer) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [models.drop, models.html, models.broken_json, error(500, "x"), error(503, "x"), error(408, "x"), error(529, "x")],
+    [
+        *(models.drop, models.html, models.broken_json, models.other_json, models.empty_choices, models.empty_text),
+        *(error(500, "x"), error(503, "x"), error(408, "x"), error(529, "x")),
+    ],
 )
 def test_a_passing_fault_is_outlived(server: LLMServer, fault: Behaviour) -> None:
     server.enqueue(fault)
     usage = Usage()
     assert ask(make_llm(server), usage=usage) == [Reply(TEXT)]
     assert usage.calls == len(server.requests) == 3
+
+
+def test_a_model_that_thinks_through_the_probe_is_no_broken_one(server: LLMServer) -> None:
+    server.default = models.thought_too_long
+    assert asyncio.run(make_llm(server).probe()) == "json_schema, strict"
 
 
 def test_a_lasting_fault_ends_after_the_allowed_attempts(server: LLMServer) -> None:
@@ -199,9 +207,7 @@ def test_what_is_wrong_for_good_is_asked_once_and_opens_the_breaker(
     [
         (models.refusal, "the model refused"),
         (models.filtered, "content filter"),
-        (models.empty_choices, "empty"),
-        (models.empty_text, "empty"),
-        (models.other_json, "empty"),
+        (models.thought_too_long, "used up its tokens"),
         (error(400, "too long", code="context_length_exceeded"), "too long"),
         (error(400, "filtered", code="content_filter"), "content filter"),
         (error(413, "too large"), "too long"),

@@ -306,6 +306,11 @@ def empty_text(_: Received) -> Answer:
     return completion("")
 
 
+def thought_too_long(_: Received) -> Answer:
+    """A reasoning model that never came to its answer."""
+    return completion("", finish_reason="length")
+
+
 def refusal(_: Received) -> Answer:
     return completion(None, refusal="I'm sorry, I can't help with that.")
 
@@ -364,11 +369,12 @@ TRANSPORT_FAULTS: tuple[Behaviour, ...] = (
     error(500, "internal error"),
     error(503, "overloaded"),
     error(429, "slow down", retry_after="0.05"),
-)
-BAD_ANSWERS: tuple[Behaviour, ...] = (
     other_json,
     empty_choices,
     empty_text,
+)
+BAD_ANSWERS: tuple[Behaviour, ...] = (
+    thought_too_long,
     refusal,
     filtered,
     cut,
