@@ -87,11 +87,14 @@ class _BatchRun:
         prints = {facts.workflow.id: self._fingerprint(facts, self.writers.signature) for facts in wanted}
         with self.database.begin() as connection:
             drafts = read_drafts(connection, list(prints.values()))
-        async with llm.session() as session, asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._write_one(session, facts, prints[facts.workflow.id], drafts))
-                for facts in wanted
-            ]
+        try:
+            async with llm.session() as session, asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._write_one(session, facts, prints[facts.workflow.id], drafts))
+                    for facts in wanted
+                ]
+        except ExceptionGroup as failures:  # the task's retry knows single errors
+            raise failures.exceptions[0] from failures
         return [task.result() for task in tasks]
 
     async def _write_one(

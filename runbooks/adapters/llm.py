@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ REFUSED = {
 }
 """Answers that stay the same however often one asks."""
 TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length"})
+_NAMES_LENGTH = re.compile(r"context (?:length|window|size)|maximum context|too (?:long|large)", re.IGNORECASE)
 FILTERED = frozenset({"content_filter", "content_policy_violation"})
 
 
@@ -197,7 +199,7 @@ class Connection:
             try:
                 completion = await self._send(prompt, dialect, max_tokens)
             except openai.APIStatusError as error:
-                if error.status_code in (400, 422) or dialect.after_refusal(_complaint(error), guess=False):
+                if _may_be_about_parameters(error, dialect):
                     raise
                 raise self._judged(error) from error
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError, TimeoutError) as error:
@@ -235,8 +237,10 @@ class Connection:
 
     def _adapt(self, used: Dialect, error: openai.APIStatusError, *, guess: bool) -> None:
         """Leave out what the server does not understand, or say what it cannot do."""
-        if error.code in TOO_LONG:
-            raise LLMMisbehaved("the request is too long for the model") from error
+        if error.code in TOO_LONG or _NAMES_LENGTH.search(error.message):
+            raise LLMMisbehaved(
+                "the request is too long for the model; lower RUNBOOKS_LLM_MAX_PROMPT_TOKENS or _ANSWER_TOKENS"
+            ) from error
         if error.code in FILTERED:
             raise LLMMisbehaved("the server's content filter refused the request") from error
         if self._llm._dialect != used:
@@ -258,6 +262,13 @@ class Connection:
     def _give_up(self, reason: str) -> LLMUnavailable:
         self._breaker.open(reason)
         return LLMUnavailable(reason)
+
+
+def _may_be_about_parameters(error: openai.APIStatusError, dialect: Dialect) -> bool:
+    """Whether asking in simpler terms may help; some servers answer with a 500 to what they do not understand."""
+    if error.status_code in (500, 501):
+        return dialect.after_refusal(_complaint(error), guess=False) is not None
+    return error.status_code in (400, 422)
 
 
 def _is_empty(completion: ChatCompletion) -> bool:

@@ -118,9 +118,8 @@ class LLMSession:
         )
         ledger = _Ledger(self._connection, paid or PaidAnswers(), keep)
         job = _Job(prompter, Judge(facts, base, shown=prompter.shown, steps=prompter.steps), ledger)
-        async with asyncio.TaskGroup() as group:
-            for number, request in enumerate(prompter.requests()):
-                group.create_task(job.fulfil(f"{number}", request))
+        for number, request in enumerate(prompter.requests()):
+            await job.fulfil(f"{number}", request)
         return self._finished(base, job)
 
     def _finished(self, base: Runbook, job: "_Job") -> Written:

@@ -25,6 +25,7 @@ from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.facts import Facts
 from runbooks.core.prompting import Limits
 from runbooks.core.runbook import Runbook
+from runbooks.errors import DatabaseUnreachable
 from tests.support import llm_server as models
 from tests.support.hosts import connected, insert_workflow, insert_workspace
 from tests.support.llm_server import LLMServer
@@ -250,6 +251,17 @@ def test_a_sweep_without_a_model_leaves_what_a_model_wrote(platform: Platform, w
     assert platform.runbook(workflow_id).ai_generated
     assert len(platform.sweep(CATALOGUE_ONLY).generated) == 1
     assert not platform.runbook(workflow_id).ai_generated
+
+
+def test_a_database_that_goes_away_is_for_the_tasks_retry_to_mend(platform: Platform, with_model: WithModel) -> None:
+    platform.add("A", "B")
+    platform.run("""
+        CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$
+    """)
+    platform.run("CREATE TRIGGER t BEFORE INSERT ON runbook_drafts EXECUTE FUNCTION go_away()")
+    with pytest.raises(DatabaseUnreachable):
+        platform.generate(with_model())
 
 
 POLICY = """

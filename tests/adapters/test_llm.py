@@ -209,6 +209,8 @@ def test_what_is_wrong_for_good_is_asked_once_and_opens_the_breaker(
         (models.filtered, "content filter"),
         (models.thought_too_long, "used up its tokens"),
         (error(400, "too long", code="context_length_exceeded"), "too long"),
+        (error(400, "'max_tokens' is too large: 8000. This model's maximum context length is 4096"), "too long"),
+        (error(400, "the request exceeds the available context size"), "RUNBOOKS_LLM_MAX_PROMPT_TOKENS"),
         (error(400, "filtered", code="content_filter"), "content filter"),
         (error(413, "too large"), "too long"),
         (error(400, "we do not like you"), "refused the request"),
