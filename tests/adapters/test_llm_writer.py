@@ -116,6 +116,55 @@ def test_a_good_model_makes_every_integration_specific_with_one_request(llm_serv
     assert written.prompt_tokens > 0
 
 
+IN_OTHER_WORDS: dict[str, dict[str, list[str]]] = {
+    "http_stripe": {
+        "symptoms": [
+            '"Charge Order 1" fails with 401 and the error body says "Invalid API Key provided" or api_key_expired.',
+            'All orders since one moment stop before "Save order"; earlier ones went through.',
+        ],
+        "diagnosis": [
+            'Open the failed execution on the Executions page, select "Charge Order 1" and read the response body '
+            "of POST /v1/charges. If it has api_key_expired, the key was rolled; else compare its last characters.",
+            "The Authorization header of this node holds the key in clear text, so look at them: if it differs from "
+            "the active key in the Stripe Dashboard, the node sends the old key; otherwise look at test and live mode.",
+        ],
+        "remediation": [
+            "Create a restricted key in the Stripe Dashboard and keep the old one for now. Undo: delete the new key.",
+            'Put the key into a credential on the Credentials page, select it in "Charge Order 1" and remove the key '
+            "from the header once a test order went through. Undo: choose the former authentication again.",
+        ],
+    },
+    "tell": {
+        "symptoms": [
+            '"Tell sales" fails while "Save order" is complete: the order is stored and paid, only the post in #sales '
+            "is missing."
+        ],
+        "diagnosis": [
+            'Open the failed execution and read the error of "Tell sales". If it contains invalid_auth, the token was '
+            "replaced; else compare the error with the other scenarios of this node.",
+        ],
+        "remediation": [
+            'Enter the current token in the settings of "Tell sales" and save. Undo: restore the former settings from '
+            "the version history.",
+        ],
+    },
+}
+"""What a careful model writes that has read only the data; the checks must not be stricter than that."""
+
+
+def test_a_careful_model_may_use_its_own_words(llm_server: LLMServer) -> None:
+    def careful(request: Received) -> models.Answer:
+        wanted = [one for one in models.asked_for(request) if one["scenario_id"].endswith(".auth_failed")]
+        texts = [{**models.rewritten(one), **IN_OTHER_WORDS.get(one["node_key"], {})} for one in wanted]
+        return completion(json.dumps({"scenarios": texts}))
+
+    llm_server.enqueue(careful, careful)
+    (written,) = write(make_writer(llm_server), make_facts())
+    stored = {key: one for key, one in scenarios(written.runbook).items() if one.source == "llm"}
+    for node_key, scenario_id in (("http_stripe", "stripe.auth_failed"), ("tell", "slack.auth_failed")):
+        assert list(stored[node_key, scenario_id].diagnosis) == IN_OTHER_WORDS[node_key]["diagnosis"]
+
+
 def test_words_fences_thoughts_and_raw_line_breaks_around_an_answer_do_not_matter(llm_server: LLMServer) -> None:
     llm_server.accepts = {"text"}
     llm_server.enqueue(models.good_in_prose)
