@@ -37,6 +37,9 @@ REFUSED = {
     404: "the server does not know the model or the path (HTTP 404); check RUNBOOKS_MODEL and OPENAI_BASE_URL",
 }
 """Answers that stay the same however often one asks."""
+SHORTEST_CUT_TOKENS = 1500
+LEAST_SHARE_READ = 0.5
+"""Of the estimate, which is seldom off by a third."""
 TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length"})
 _NAMES_LENGTH = re.compile(r"context (?:length|window|size)|maximum context|too (?:long|large)", re.IGNORECASE)
 FILTERED = frozenset({"content_filter", "content_policy_violation"})
@@ -159,6 +162,11 @@ class Connection:
         """Send a prompt. LLMUnavailable: nothing came back; LLMMisbehaved: what came back holds no text."""
         await self.learn(usage)
         completion = await self._persist(prompt, self._llm._max_answer_tokens, usage, guess=False)
+        if _was_cut_on_the_way(prompt, completion):
+            raise LLMUnavailable(
+                "the server cuts requests short without a word; give the model a larger context (Ollama: num_ctx) or "
+                "lower RUNBOOKS_LLM_MAX_PROMPT_TOKENS"
+            )
         return _reply(completion)
 
     async def learn(self, usage: Usage) -> None:
@@ -279,6 +287,14 @@ def _is_empty(completion: ChatCompletion) -> bool:
     if choice.finish_reason in ("length", "content_filter") or getattr(choice.message, "refusal", None):
         return False
     return not (choice.message and choice.message.content and choice.message.content.strip())
+
+
+def _was_cut_on_the_way(prompt: Prompt, completion: ChatCompletion) -> bool:
+    """Whether the server says that it read far less than was sent, as some do whose context is too small."""
+    read = completion.usage.prompt_tokens if completion.usage else None
+    if not read or prompt.tokens < SHORTEST_CUT_TOKENS:
+        return False
+    return read < prompt.tokens * LEAST_SHARE_READ
 
 
 def _reply(completion: ChatCompletion) -> Reply:

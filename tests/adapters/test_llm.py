@@ -51,7 +51,8 @@ def test_an_answer_comes_back_with_what_it_cost(server: LLMServer) -> None:
     assert request.headers["authorization"] == "Bearer key-of-test"
     assert request.body["model"] == "m"
     assert request.body["temperature"] == 0.2
-    assert (usage.calls, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens) == (2, 2000, 1200, 400)
+    assert (usage.calls, usage.cached_tokens, usage.completion_tokens) == (2, 1200, 400)
+    assert usage.prompt_tokens == sum((len(one.system) + len(one.user)) // 4 for one in server.requests)
 
 
 def test_a_local_server_needs_no_key(server: LLMServer) -> None:
@@ -226,6 +227,19 @@ def test_an_answer_without_text_is_told_apart_and_not_asked_for_again(
     assert words in str(failure)
     assert len(server.writing) == 1
     assert breaker.reason is None
+
+
+def test_a_server_that_reads_only_part_of_a_request_is_found_out(server: LLMServer) -> None:
+    server.context_tokens = 2048
+    llm = make_llm(server)
+
+    async def run() -> None:
+        async with llm.connect(Breaker()) as connection:
+            assert await connection.ask(PROMPT, Usage()) == Reply(TEXT)
+            await connection.ask(Prompt("head", "BEGIN DATA\n" + "all the data there is " * 2000), Usage())
+
+    with pytest.raises(LLMUnavailable, match="larger context"):
+        asyncio.run(run())
 
 
 def test_an_answer_that_was_cut_says_so(server: LLMServer) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -72,6 +72,8 @@ class LLMServer:
         self.refusal_status = 400
         self.limit_names: set[str] = {"max_tokens", "max_completion_tokens"}
         self.delay_s = 0.0
+        self.context_tokens: int | None = None
+        """So much of a request is read; the rest is dropped in silence."""
         self.at_once = 0
         self.most_at_once = 0
         self.behaved: Counter[str] = Counter()
@@ -120,10 +122,16 @@ class LLMServer:
             answer = behaviour(request)
             if answer.stall_s:
                 self._closing.wait(answer.stall_s)
-            return answer
+            return self._with_usage(answer, request)
         finally:
             with self._lock:
                 self.at_once -= 1
+
+    def _with_usage(self, answer: Answer, request: Received) -> Answer:
+        """Count the tokens of the request as it was read, which is not always as it was sent."""
+        size = (len(request.system) + len(request.user)) // 4
+        read = min(size, self.context_tokens) if self.context_tokens else size
+        return replace(answer, body=answer.body.replace(b'"prompt_tokens": 1000,', b'"prompt_tokens": %d,' % read))
 
     def _choose(self, request: Received) -> Behaviour:
         refused = self._refused(request)
