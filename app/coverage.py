@@ -7,6 +7,7 @@ from runbooks.adapters.coverage import CoverageReader
 from runbooks.bootstrap import open_classifier, open_database
 from runbooks.core.coverage import CoverageReport
 from runbooks.core.coverage_text import coverage_markdown
+from runbooks.core.markdown import without_picture
 from runbooks.errors import SettingsError
 from runbooks.settings import load_settings
 
@@ -40,6 +41,6 @@ def show_markdown(text: str) -> None:
     if console.is_terminal:
         from rich.markdown import Markdown
 
-        console.print(Markdown(text))
+        console.print(Markdown(without_picture(text)))
     else:
         print(text)

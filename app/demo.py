@@ -14,7 +14,7 @@ from runbooks.adapters.schema import upgrade
 from runbooks.adapters.store import read_runbook
 from runbooks.bootstrap import open_database
 from runbooks.core.coverage_text import coverage_markdown
-from runbooks.core.markdown import to_markdown
+from runbooks.core.markdown import to_markdown, without_picture
 from runbooks.core.report import SweepReport
 from runbooks.demo.load import load_demo
 from runbooks.errors import SettingsError
@@ -48,7 +48,7 @@ def _show(report: SweepReport, connection: Connection, database: Database) -> No
     if risks:
         runbook = read_runbook(connection, risks[0].workflow_id, schema=database.schema)
         if runbook is not None:
-            _show_beginning(to_markdown(runbook))
+            _show_beginning(without_picture(to_markdown(runbook)))
     print(report.headline if report.generated else f"Nothing changed since the last run: {report.headline}.")
     _show_next(risks)
 

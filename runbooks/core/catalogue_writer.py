@@ -1,10 +1,12 @@
 """The writer without a language model: picks the scenarios that fit, and fills in what is known of this workflow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from runbooks.core.catalogue import Catalogue, Knowledge
 from runbooks.core.conditions import integration_conditions, workflow_conditions
 from runbooks.core.consequences import impact_text, rerun_text
+from runbooks.core.diagram import mermaid
 from runbooks.core.escalation import DEFAULT_MATRIX, escalation_text
 from runbooks.core.evidence import connector_words, evidence_sentences, history_sentences
 from runbooks.core.facts import Facts
@@ -13,7 +15,7 @@ from runbooks.core.integration import Integration
 from runbooks.core.node_roles import WorkflowShape, shape_of
 from runbooks.core.reliability import FailureGroup, Reliability
 from runbooks.core.runbook import FailureScenario, Provenance, Runbook, RunbookSection
-from runbooks.core.selection import Chosen, by_evidence, choose, observed_classes
+from runbooks.core.selection import Chosen, Room, by_evidence, choose, observed_classes, room_for
 from runbooks.core.severity import severity_of
 from runbooks.core.summary import notes_of, summary_of
 from runbooks.core.templates import Template
@@ -23,32 +25,46 @@ LONGEST_TITLE = 200
 Values = Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What all sections of one runbook share."""
+
+    facts: Facts
+    names: Names
+    shape: WorkflowShape
+    matrix: Values
+    labels: Values
+    """By node key, as the workflow's nodes have them, where they are redacted."""
+    error_outputs: frozenset[str]
+    """Keys of the nodes that have an output for their errors."""
+    room: Room
+
+
 class CatalogueWriter:
     """Writes complete runbooks; pure, and the same facts always give the same text."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self._chosen: dict[tuple[int, frozenset[str], frozenset[FailureClass]], tuple[Chosen, ...]] = {}
+        self._chosen: dict[tuple[int, frozenset[str], frozenset[FailureClass], Room], tuple[Chosen, ...]] = {}
 
     def write(self, facts: Facts) -> Runbook:
         """Write the runbook of one workflow."""
-        shape = shape_of(facts.workflow)
-        names = Names(facts.workflow)
-        matrix = {severity.value: contact_of(facts, severity) for severity in Severity}
-        sections = tuple(self._section(facts, one, names, shape, matrix) for one in facts.integrations)
+        setting = _setting(facts)
+        sections = tuple(self._section(setting, one) for one in facts.integrations)
         severity = Severity.worst([section.severity for section in sections])
-        general = self._general(facts, names, shape, matrix, severity)
+        general = self._general(setting, severity)
         return Runbook(
             title=f"Runbook: {tidy(facts.workflow.name, LONGEST_TITLE)}",
-            summary=summary_of(facts, names, shape, sections, general),
+            summary=summary_of(facts, setting.names, setting.shape, sections, general),
             sections=sections,
-            escalation_matrix=matrix,
+            escalation_matrix=dict(setting.matrix),
             general=general,
             workflow_id=facts.workflow.id,
             workflow_name=facts.workflow.name,
             owner=facts.workflow.owner,
             severity=severity if sections else Severity.worst([scenario.severity for scenario in general]),
-            notes=notes_of(facts, names),
+            notes=(*notes_of(facts, setting.names), *_note_of_size(setting)),
+            diagram=mermaid(facts.workflow, facts.integrations),
             provenance=Provenance(
                 definition_hash=facts.definition_hash,
                 version=facts.workflow.version,
@@ -57,20 +73,19 @@ class CatalogueWriter:
             ),
         )
 
-    def _section(
-        self, facts: Facts, integration: Integration, names: Names, shape: WorkflowShape, matrix: Values
-    ) -> RunbookSection:
+    def _section(self, setting: _Setting, integration: Integration) -> RunbookSection:
+        names, facts = setting.names, setting.facts
         knowledge = self._knowledge(integration)
         reliability = facts.reliability_of(integration.node_key)
-        values = integration_values(integration, names, shape, knowledge.terms)
+        values = integration_values(integration, names, setting.shape, knowledge.terms)
         true = integration_conditions(integration, facts.workflow.dialect)
-        chosen = self._choose(knowledge, true, observed_classes(reliability))
+        chosen = self._choose(knowledge, true, observed_classes(reliability), setting.room)
         node, connector = values["node"], connector_words(integration.node_type)
         scenarios = tuple(
             _write_scenario(
                 one,
                 values,
-                matrix,
+                setting.matrix,
                 severity_of(
                     one.scenario.severity,
                     one.scenario.failure_class,
@@ -85,7 +100,7 @@ class CatalogueWriter:
             integration=tidy(integration.service, LONGEST_TITLE),
             node_key=integration.node_key,
             failure_scenarios=scenarios,
-            node_label=_label(facts, integration),
+            node_label=setting.labels.get(integration.node_key) or tidy(integration.node_key),
             node_type=integration.node_type,
             kind=integration.kind.value,
             operation=tidy(integration.operation),
@@ -99,7 +114,7 @@ class CatalogueWriter:
                 included=facts.history_included,
                 timeout_s=integration.timeout_s,
             ),
-            impact=impact_text(integration, names),
+            impact=impact_text(integration, names, error_output=integration.node_key in setting.error_outputs),
             rerun=rerun_text(integration, names),
         )
 
@@ -108,22 +123,42 @@ class CatalogueWriter:
             return self.catalogue.trigger_knowledge(integration.service_id, integration.kind)
         return self.catalogue.knowledge(integration.service_id, integration.kind)
 
-    def _general(
-        self, facts: Facts, names: Names, shape: WorkflowShape, matrix: Values, worst: Severity
-    ) -> tuple[FailureScenario, ...]:
-        values = workflow_values(facts.workflow, names, shape)
-        chosen = self._choose(
-            self.catalogue.workflow, workflow_conditions(facts.workflow, shape, facts.integrations), frozenset()
-        )
-        return tuple(_write_scenario(one, values, matrix, _general_severity(one, worst), ()) for one in chosen)
+    def _general(self, setting: _Setting, worst: Severity) -> tuple[FailureScenario, ...]:
+        workflow, shape = setting.facts.workflow, setting.shape
+        values = workflow_values(workflow, setting.names, shape)
+        true = workflow_conditions(workflow, shape, setting.facts.integrations)
+        chosen = self._choose(self.catalogue.workflow, true, frozenset())
+        return tuple(_write_scenario(one, values, setting.matrix, _general_severity(one, worst), ()) for one in chosen)
 
     def _choose(
-        self, knowledge: Knowledge, true: frozenset[str], observed: frozenset[FailureClass]
+        self, knowledge: Knowledge, true: frozenset[str], observed: frozenset[FailureClass], room: Room = Room.ALL
     ) -> tuple[Chosen, ...]:
-        key = (id(knowledge), true, observed)
+        key = (id(knowledge), true, observed, room)
         if key not in self._chosen:
-            self._chosen[key] = choose(knowledge, true, observed)
+            self._chosen[key] = choose(knowledge, true, observed, room)
         return self._chosen[key]
+
+
+def _setting(facts: Facts) -> _Setting:
+    return _Setting(
+        facts=facts,
+        names=Names(facts.workflow),
+        shape=shape_of(facts.workflow),
+        matrix={severity.value: contact_of(facts, severity) for severity in Severity},
+        labels={node.key: tidy(node.label or node.key) for node in facts.workflow.nodes},
+        error_outputs=frozenset(node.key for node in facts.workflow.nodes if node.has_error_output),
+        room=room_for(len(facts.integrations)),
+    )
+
+
+def _note_of_size(setting: _Setting) -> tuple[str, ...]:
+    if setting.room is Room.ALL:
+        return ()
+    cut = ", each with its first steps" if setting.room is Room.FIRST_STEPS else ""
+    return (
+        f"{len(setting.facts.integrations):,} integrations are too many for all that can fail: each section has only "
+        f"a timeout, a refused login, a rate limit, a changed request or answer, and what history has seen{cut}.",
+    )
 
 
 def contact_of(facts: Facts, severity: Severity) -> str:
@@ -169,11 +204,3 @@ def _general_severity(one: Chosen, worst: Severity) -> Severity:
         return one.scenario.severity
     capped = worst if worst is not Severity.CRITICAL else Severity.HIGH
     return Severity.worst([one.scenario.severity, capped])
-
-
-def _label(facts: Facts, integration: Integration) -> str:
-    """The label as the workflow's nodes have it, where it is redacted."""
-    for node in facts.workflow.nodes:
-        if node.key == integration.node_key:
-            return tidy(node.label or node.key)
-    return tidy(integration.node_key)

@@ -1,7 +1,9 @@
 """What stops when an integration fails, and what would happen twice when its execution is run again."""
 
 import re
+from collections.abc import Sequence
 
+from runbooks.core.graph import LONGEST_LIST
 from runbooks.core.integration import Integration, IntegrationKind
 from runbooks.core.terms import Names
 
@@ -29,10 +31,13 @@ _REPEATABLE_OPERATIONS = frozenset(
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\s-]+")
 
 
-def impact_text(integration: Integration, names: Names) -> str:
-    """Name the nodes that do not run, or what the rest has to do without."""
+def impact_text(integration: Integration, names: Names, *, error_output: bool = False) -> str:
+    """Name the nodes that do not run, or what the rest has to do without.
+
+    `error_output`: the node has an output for its errors, whether or not anything is connected to it.
+    """
     node = names[integration.node_key]
-    after = [key for key in integration.downstream if key != integration.node_key]
+    after = _others(integration, integration.downstream)
     if integration.direction == "inbound":
         return f"While node {node} fails, no execution starts; nothing shows as failed, the work just does not arrive."
     if integration.continue_on_error:
@@ -40,16 +45,39 @@ def impact_text(integration: Integration, names: Names) -> str:
             return f"The execution goes on when node {node} fails and ends as completed, so nobody notices by itself."
         return (
             f"The execution goes on without the result of node {node}, so nobody notices by itself; "
-            f"{names.several(after)} then {_works(after)} with missing or wrong data."
+            f"{_several(after, names)} then {_works(after)} with missing or wrong data."
         )
+    if integration.error_branch or error_output:
+        return _on_error(_others(integration, integration.error_branch), after, names)
     if not after:
         return (
             f"The execution ends as failed at node {node}; nothing comes after it, and what ran before it stays done."
         )
     return (
-        f"The execution ends as failed at node {node}; {names.several(after)} {_does(after)} not run, "
+        f"The execution ends as failed at node {node}; {_several(after, names)} {_does(after)} not run, "
         "and what ran before it stays done."
     )
+
+
+def _on_error(branch: Sequence[str], after: Sequence[str], names: Names) -> str:
+    skipped = f"{_several(after, names)} {_does(after)} not run" if after else ""
+    if not branch:
+        stops = f"{skipped}, and the" if skipped else "The"
+        return f"Nothing is connected to its error output: {stops} execution ends as completed, so nobody notices."
+    runs = (
+        f"The execution goes on at its error output: {_several(branch, names)} {'runs' if _is_one(branch) else 'run'}"
+    )
+    skipped = f", {skipped}" if skipped else ""
+    return f"{runs}{skipped}. It ends as completed unless one of these fails, so look at the node, not at the status."
+
+
+def _others(integration: Integration, keys: Sequence[str]) -> list[str]:
+    return [key for key in keys if key != integration.node_key]
+
+
+def _several(keys: Sequence[str], names: Names) -> str:
+    """Named as far as a sentence can; where the list was cut, its length is no count."""
+    return names.several(keys, more="many more" if len(keys) >= LONGEST_LIST - 1 else None)
 
 
 def rerun_text(integration: Integration, names: Names) -> str:
@@ -60,12 +88,12 @@ def rerun_text(integration: Integration, names: Names) -> str:
             f"Nothing to run again: node {node} receives or fetches by itself. Once it works, look whether what "
             "arrived in between comes late, twice or not at all."
         )
-    before = [key for key in integration.repeats if key != integration.node_key]
+    before = _others(integration, integration.repeats)
     own = _own_repeat(integration, node)
     if not before:
         return own or f"Safe: nothing before node {node} changes anything, and its own call only reads."
     again = (
-        f"Not as a whole: a full re-run would make {names.several(before)} act a second time. "
+        f"Not as a whole: a full re-run would make {_several(before, names)} act a second time. "
         f"Re-run from node {node} where the platform allows it, else undo or skip what is done already."
     )
     return f"{again} {own}" if own else again
@@ -100,9 +128,13 @@ def _leaves_the_same_state(integration: Integration) -> bool:
     return bool(words) and words[0] in _REPEATABLE_OPERATIONS
 
 
-def _does(keys: list[str]) -> str:
-    return "does" if len(keys) == 1 else "do"
+def _does(keys: Sequence[str]) -> str:
+    return "does" if _is_one(keys) else "do"
 
 
-def _works(keys: list[str]) -> str:
-    return "works" if len(keys) == 1 else "work"
+def _works(keys: Sequence[str]) -> str:
+    return "works" if _is_one(keys) else "work"
+
+
+def _is_one(keys: Sequence[str]) -> bool:
+    return len(keys) == 1

@@ -108,7 +108,7 @@ def _reached(
     seen = set(starts)
     while queue and len(arrows) < MOST_ARROWS:
         key, style = queue.popleft()
-        for target, kind in following[key]:
+        for target, kind in following.get(key, ()):
             way = style or _style(kind)
             if target in names and names[target] != source:
                 arrows[f"    {source} {way or '-->'} {names[target]}"] = None

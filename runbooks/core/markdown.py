@@ -13,17 +13,25 @@ _CODE = re.compile(r"`[^`]+`")
 _SPECIAL = re.compile(r"[\\`*\[<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=~)|&(?=#?[A-Za-z0-9]+;)|(?<=:)/(?=/)")
 _LEADING = re.compile(r"^(?:[-+#>=|]|\d+(?=[.)](?:\s|$)))")
 _URL = re.compile(r"https://[^\s<>()\[\]\"'`|\\]+")
+_PICTURE = re.compile(r"^The picture shows [^\n]*\n\n```mermaid\n.*?^```\n\n", re.MULTILINE | re.DOTALL)
+MOST_SECTIONS = 100
+"""Sections that a page writes out; a browser gives up on much more, and so does a reader."""
 
 
 def to_markdown(runbook: Runbook) -> str:
     """The whole runbook on one page, the riskiest integration and the likeliest scenario first."""
     sections = by_risk(runbook.sections)
-    lines = [*_head(runbook), *_glance(sections, runbook.general)]
-    for number, section in enumerate(sections, start=1):
+    lines = [*_head(runbook), *_glance(sections, runbook.general), *_picture(runbook.diagram)]
+    for number, section in enumerate(sections[:MOST_SECTIONS], start=1):
         lines += _section(section, number)
     lines += _general(runbook.general, len(sections) + 1)
     lines += [*_matrix(runbook), *_footer(runbook)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def without_picture(page: str) -> str:
+    """The page for a terminal, which would show the picture's source."""
+    return _PICTURE.sub("", page)
 
 
 def by_risk(sections: Sequence[RunbookSection]) -> list[RunbookSection]:
@@ -97,7 +105,7 @@ def _head(runbook: Runbook) -> list[str]:
 
 def _glance(sections: Sequence[RunbookSection], general: Sequence[FailureScenario]) -> list[str]:
     rows = [
-        f"| [{number}](#s{number}) | {section.severity.value} | {escape_cell(_name(section))} | "
+        f"| {_link(number)} | {section.severity.value} | {escape_cell(_name(section))} | "
         f"{escape_cell(section.integration)} | {escape_cell(_first(section.failure_scenarios))} |"
         for number, section in enumerate(sections, start=1)
     ]
@@ -112,8 +120,37 @@ def _glance(sections: Sequence[RunbookSection], general: Sequence[FailureScenari
         "|---|---|---|---|---|",
         *rows,
         "",
+        *_left_out(len(sections) - MOST_SECTIONS),
         "Find the first failed node on the Executions page, go to its section, and compare the error with the "
         f"symptoms. If nothing fits, use {len(sections) + 1}.{len(general)}.",
+        "",
+    ]
+
+
+def _link(number: int) -> str:
+    return f"[{number}](#s{number})" if number <= MOST_SECTIONS else f"{number}"
+
+
+def _left_out(sections: int) -> list[str]:
+    if sections <= 0:
+        return []
+    return [
+        f"This page writes out the {MOST_SECTIONS} riskiest; the sections of the other {sections:,} are in the "
+        "runbook's JSON (`--format json`), each under its `node_key`.",
+        "",
+    ]
+
+
+def _picture(diagram: str) -> list[str]:
+    if not diagram:
+        return []
+    return [
+        "The picture shows which call comes after which, coloured by how bad a failure is; a dotted arrow serves, or "
+        "runs on an error.",
+        "",
+        "```mermaid",
+        diagram,
+        "```",
         "",
     ]
 

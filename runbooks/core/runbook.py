@@ -88,4 +88,6 @@ class Runbook(Frozen):
     ai_generated: bool = False
     notes: tuple[str, ...] = ()
     """What the reader should know about the runbook itself: odd definition, a section left to the catalogue, …"""
+    diagram: str = ""
+    """What depends on what, as a Mermaid flowchart without its fence; empty when there is nothing to draw."""
     provenance: Provenance = Field(default_factory=Provenance)

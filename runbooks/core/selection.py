@@ -1,13 +1,36 @@
 """Which scenarios a section has, which of their sentences, and in which order."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from runbooks.core.catalogue import Knowledge
+from runbooks.core.coverage import REQUIRED_CLASSES
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.reliability import FailureGroup, Reliability, Scope
 from runbooks.core.scenario import Scenario, Step
 from runbooks.core.templates import Template
+
+MANY = 150
+VERY_MANY = 2000
+FIRST_STEPS = 2
+
+
+class Room(IntEnum):
+    """How much a section may hold; a workflow of thousands of integrations would fill hundreds of megabytes."""
+
+    ALL = 0
+    REQUIRED = 1
+    """From MANY integrations on: the required failures and those seen."""
+    FIRST_STEPS = 2
+    """From VERY_MANY on: of these only the first steps."""
+
+
+def room_for(integrations: int) -> Room:
+    """What each section of a runbook of so many integrations may hold."""
+    if integrations < MANY:
+        return Room.ALL
+    return Room.REQUIRED if integrations < VERY_MANY else Room.FIRST_STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +45,9 @@ class Chosen:
     prevention: tuple[Template, ...]
 
 
-def choose(knowledge: Knowledge, true: Set[str], observed: Set[FailureClass]) -> tuple[Chosen, ...]:
+def choose(
+    knowledge: Knowledge, true: Set[str], observed: Set[FailureClass], room: Room = Room.ALL
+) -> tuple[Chosen, ...]:
     """Scenarios that can happen and are usual, known of this very service, or seen; likeliest first.
 
     What was seen is chosen even where the definition says that it cannot happen: the definition may be incomplete.
@@ -37,7 +62,28 @@ def choose(knowledge: Knowledge, true: Set[str], observed: Set[FailureClass]) ->
         if scenario.own or scenario.failure_class in knowledge.standard or scenario.failure_class in observed
     ]
     wanted.sort(key=lambda scenario: -scenario.prior)
-    return tuple(_reduce(scenario, true) for scenario in wanted)
+    if room is not Room.ALL:
+        wanted = _required(wanted, observed)
+    chosen = tuple(_reduce(scenario, true) for scenario in wanted)
+    return tuple(map(_first_steps, chosen)) if room is Room.FIRST_STEPS else chosen
+
+
+def _required(scenarios: Sequence[Scenario], observed: Set[FailureClass]) -> list[Scenario]:
+    """The likeliest scenario of each required failure, and whatever was seen."""
+    first = {
+        next((one.id for one in scenarios if one.failure_class in required), None) for required in REQUIRED_CLASSES
+    }
+    return [one for one in scenarios if one.id in first or one.failure_class in observed]
+
+
+def _first_steps(one: Chosen) -> Chosen:
+    return replace(
+        one,
+        symptoms=one.symptoms[:FIRST_STEPS],
+        diagnosis=one.diagnosis[:FIRST_STEPS],
+        remediation=one.remediation[:FIRST_STEPS],
+        prevention=(),
+    )
 
 
 def _reduce(scenario: Scenario, true: Set[str]) -> Chosen:

@@ -72,12 +72,13 @@ class Names:
         """The node's name in quotes."""
         return self._names.get(key) or f'"{tidy(key)}"'
 
-    def several(self, keys: Sequence[str], *, joint: str = "and") -> str:
-        """`"A", "B" and "C"`, or the first ones and a count."""
-        shown = [self[key] for key in keys[:NAMED_NODES]]
+    def several(self, keys: Sequence[str], *, joint: str = "and", more: str | None = None) -> str:
+        """`"A", "B" and "C"`, or the first ones and a count; `more` stands for a count that is not known."""
+        named = len(keys) if len(keys) == NAMED_NODES + 1 else NAMED_NODES
+        shown = [self[key] for key in keys[:named]]
         rest = len(keys) - len(shown)
         if rest:
-            shown.append(f"{rest} more")
+            shown.append(more or f"{rest} more")
         return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {joint} {shown[-1]}"
 
 

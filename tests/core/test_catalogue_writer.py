@@ -2,17 +2,21 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from runbooks.adapters.catalogue_files import load_catalogue
 from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.coverage import REQUIRED_CLASSES
+from runbooks.core.facts import Facts
 from runbooks.core.failure_classes import FailureClass, Severity
+from runbooks.core.graph import LONGEST_LIST
 from runbooks.core.integration import Authentication, IntegrationKind
 from runbooks.core.reliability import Scope
 from runbooks.core.runbook import FailureScenario, Runbook
-from runbooks.core.workflow import Dialect, Node
+from runbooks.core.selection import FIRST_STEPS, MANY, VERY_MANY
+from runbooks.core.workflow import Dialect, Edge, Node
 from tests.support.runbook_facts import (
     DIALECTS,
     make_facts,
@@ -242,6 +246,74 @@ def test_impact_and_rerun_name_the_nodes_that_stop_and_that_would_act_twice(writ
     assert "a second charge" in charge.rerun
     assert '"Charge card" and "Store order" act a second time' in message.rerun
     assert "a second message" in message.rerun
+
+
+def test_an_error_output_takes_over_where_the_node_fails(writer: CatalogueWriter) -> None:
+    handled = make_integration(error_branch=("tell",), downstream=("store",))
+    (section,) = writer.write(make_facts(handled)).sections
+    assert "goes on at its error output" in section.impact
+    assert '"Tell sales" runs, "Store order" does not run' in section.impact
+    assert "ends as failed" not in section.impact
+
+
+def test_an_error_output_that_leads_nowhere_hides_the_failure(writer: CatalogueWriter) -> None:
+    nodes = tuple(
+        node.model_copy(update={"has_error_output": node.key == "http_stripe"}) for node in make_workflow().nodes
+    )
+    (section,) = writer.write(make_facts(workflow=make_workflow(nodes=nodes))).sections
+    assert "Nothing is connected to its error output" in section.impact
+    assert '"Store order" and "Tell sales" do not run' in section.impact
+    assert "ends as completed" in section.impact
+
+
+def test_a_list_of_nodes_that_was_cut_has_no_count(writer: CatalogueWriter) -> None:
+    nodes = tuple(Node(key=f"n{number}", type="action_slack", label=f"n{number}") for number in range(40))
+    first = make_integration(node_key="n0", downstream=tuple(f"n{number}" for number in range(1, LONGEST_LIST + 1)))
+    (section,) = writer.write(make_facts(first, workflow=make_workflow(nodes=nodes))).sections
+    assert '"n1", "n2", "n3" and many more do not run' in section.impact
+
+
+def facts_of_many(number: int, **changes: Any) -> Facts:
+    nodes = tuple(Node(key=f"n{place}", type="integration_stripe", label=f"Charge {place}") for place in range(number))
+    edges = tuple(Edge(source=f"n{place}", target=f"n{place + 1}") for place in range(number - 1))
+    integrations = [make_integration(node_key=node.key, node_label=node.label) for node in nodes]
+    return make_facts(*integrations, workflow=make_workflow(nodes=nodes, edges=edges), **changes)
+
+
+def test_with_very_many_integrations_each_keeps_the_required_failures_and_those_seen(writer: CatalogueWriter) -> None:
+    seen = make_reliability(make_group(FailureClass.CONFLICT, 3), make_group(FailureClass.SERVER_ERROR, 9))
+    runbook = writer.write(facts_of_many(MANY, reliability={"n7": seen}))
+    assert len(runbook.sections) == MANY
+    for section in runbook.sections:
+        classes = {scenario.failure_class for scenario in section.failure_scenarios}
+        assert all(required & classes for required in REQUIRED_CLASSES)
+        assert len(section.failure_scenarios) == len(REQUIRED_CLASSES) or section.node_key == "n7"
+    classes = {scenario.failure_class for scenario in runbook.sections[7].failure_scenarios}
+    assert {FailureClass.CONFLICT, FailureClass.SERVER_ERROR} < classes
+    assert [note for note in runbook.notes if "150 integrations are too many" in note]
+    assert len(writer.write(facts_of_many(MANY - 1)).sections[0].failure_scenarios) > len(REQUIRED_CLASSES)
+
+
+def test_thousands_of_integrations_stay_a_few_kilobytes_each(writer: CatalogueWriter) -> None:
+    started = time.perf_counter()
+    runbook = writer.write(facts_of_many(VERY_MANY))
+    assert time.perf_counter() - started < 2
+    for scenario in (scenario for section in runbook.sections for scenario in section.failure_scenarios):
+        assert 1 <= len(scenario.symptoms) <= FIRST_STEPS
+        assert 1 <= len(scenario.diagnosis) <= FIRST_STEPS
+        assert 1 <= len(scenario.remediation) <= FIRST_STEPS
+        assert scenario.verification
+    assert len(runbook.model_dump_json()) < 7_000 * VERY_MANY
+    assert "first steps" in " ".join(runbook.notes)
+
+
+def test_the_runbook_has_the_dependency_picture(writer: CatalogueWriter) -> None:
+    tell = make_integration(node_key="tell", node_label="Tell sales", service="Slack", service_id="slack")
+    edges = (Edge(source="trigger_1", target="http_stripe"), Edge(source="http_stripe", target="tell"))
+    runbook = writer.write(make_facts(make_integration(), tell, workflow=make_workflow(edges=edges)))
+    assert "start --> i0" in runbook.diagram
+    assert "i0 --> i1" in runbook.diagram
+    assert writer.write(make_facts().model_copy(update={"integrations": ()})).diagram == ""
 
 
 def test_names_with_braces_percent_signs_and_line_breaks_stay_text(writer: CatalogueWriter) -> None:

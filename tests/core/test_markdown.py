@@ -9,7 +9,7 @@ from runbooks.adapters.catalogue_files import load_catalogue
 from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.failure_classes import FailureClass, Severity
 from runbooks.core.integration import IntegrationKind
-from runbooks.core.markdown import by_risk, escape, escape_cell, to_markdown
+from runbooks.core.markdown import MOST_SECTIONS, by_risk, escape, escape_cell, to_markdown, without_picture
 from runbooks.core.runbook import Runbook
 from tests.support.runbook_facts import make_facts, make_group, make_integration, make_reliability, make_workflow
 
@@ -154,6 +154,30 @@ def test_a_runbook_without_integrations_is_a_page_too() -> None:
     page = to_markdown(runbook)
     assert "## 1. The workflow as a whole" in page
     assert "calls nothing outside" in page
+
+
+def test_the_picture_is_on_the_page_and_a_terminal_does_without_it() -> None:
+    runbook = written()
+    page = to_markdown(runbook)
+    assert f"```mermaid\n{runbook.diagram}\n```\n" in page
+    bare = without_picture(page)
+    assert "flowchart" not in bare
+    assert "```" not in bare
+    assert "The picture shows" not in bare
+    assert bare == to_markdown(runbook.model_copy(update={"diagram": ""}))
+
+
+def test_a_huge_page_writes_out_the_riskiest_sections_and_says_where_the_others_are() -> None:
+    one = written().sections[0].model_copy(update={"severity": Severity.LOW})
+    many = [one.model_copy(update={"node_key": f"n{n}", "node_label": f"Node {n}"}) for n in range(MOST_SECTIONS + 20)]
+    many[-1] = many[-1].model_copy(update={"severity": Severity.CRITICAL})
+    page = to_markdown(written().model_copy(update={"sections": tuple(many)}))
+    assert f"## 1. Node {MOST_SECTIONS + 19}: Slack" in page
+    assert len(re.findall(r"^## \d+\. Node", page, re.MULTILINE)) == MOST_SECTIONS
+    assert "| 101 | low | Node 99 | Slack |" in page
+    assert "the sections of the other 20 are in the runbook's JSON" in page
+    assert f"## {MOST_SECTIONS + 21}. The workflow as a whole" in page
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= set(re.findall(r'<a id="([^"]+)"></a>', page))
 
 
 TEXT = st.text(max_size=60)
