@@ -1,6 +1,7 @@
 """`runbooks sweep`."""
 
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -48,9 +49,12 @@ def sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer: Wr
             task = bar.add_task("runbooks", total=None)
             token = listener.set(lambda done, total: bar.update(task, completed=done, total=total))
             try:
-                return coverage_sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer)
+                # A flow that returns a state gives its data to the caller, which its type does not say.
+                report: Any = coverage_sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer)
             except SweepFailed as failure:
                 return failure.report
+            else:
+                return SweepReport.model_validate(report)
             finally:
                 listener.reset(token)
 

@@ -4,7 +4,8 @@ import time
 import uuid
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from flows.pipeline import run_batches
 from flows.progress import Progress

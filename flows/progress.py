@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import cast
+from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -19,7 +21,10 @@ class Progress:
     def __init__(self, total: int) -> None:
         self.total = total
         self.outcomes: list[BatchOutcome] = []
-        self.artifact = create_progress_artifact(progress=0.0, key="runbook-sweep-progress", description=self._text())
+        # From a flow that is no coroutine the id comes at once; the type leaves both open.
+        self.artifact = cast(
+            UUID, create_progress_artifact(progress=0.0, key="runbook-sweep-progress", description=self._text())
+        )
         self._tell()
 
     def add(self, outcome: BatchOutcome) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import Task, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from runbooks.core.markdown import to_markdown
 
+from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
 from runbooks.errors import DefinitionError
 from runbooks.settings import WriterChoice

@@ -3,8 +3,7 @@
 from typing import Any, TypedDict
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
-from prefect.client.schemas.objects import TaskRun
-from prefect.states import State
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from runbooks.errors import DatabaseUnreachable
