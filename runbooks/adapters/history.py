@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from runbooks.adapters.folding import FOLD_PARAMETERS
+from runbooks.adapters.history_hours import first_week
 from runbooks.adapters.history_sql import (
     IS_FAILURE,
     attempts_by_node,
@@ -78,6 +79,7 @@ class _Refresh:
             "ids": list(workflow_ids or ()),
             "internal": list(INTERNAL_TYPES),
             "kept": GROUPS_KEPT,
+            "first_week": first_week(now - timedelta(days=days)),
             **FOLD_PARAMETERS,
         }
 

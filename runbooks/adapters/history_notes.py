@@ -10,12 +10,13 @@ or lie at a boundary, change nothing:
 - The commonest failure is noted once it came 3 times, and anew when another comes half as often again.
 """
 
+from runbooks.core.proportion import NORMAL
+
 ENOUGH_CALLS = 20
 ENOUGH_FAILURES = 3
 ENOUGH_CALLS_FOR_P95 = 50
 LOWEST_RATE = 0.01
 CLEARLY_MORE = 1.5
-NORMAL = 1.96  # two-sided 95% of the normal distribution
 
 # In these, `f` is the node's new figures, `o` its old row, `t` its commonest failure, `k` the count of the noted one.
 _RATE = f"greatest(f.failures::double precision / f.calls, {LOWEST_RATE})"

@@ -9,6 +9,15 @@
 """
 
 from runbooks.adapters.folding import error_text, folded
+from runbooks.adapters.history_hours import (
+    ACTIVE_DAYS,
+    CALLS_BY_HOUR,
+    CALLS_SEEN,
+    HOUR,
+    OUTAGES,
+    hour_of_week,
+    week_bit,
+)
 from runbooks.adapters.history_notes import NOTED_FAILURE, NOTED_P95, NOTED_RATE, failure_kinds
 
 IS_FAILURE = "status NOT IN ('success', 'cancelled')"
@@ -70,32 +79,51 @@ def runs(condition: str) -> str:
     """  # noqa: S608 - constants
 
 
-def insert_groups(source: str, failures: str) -> str:
-    """SQL that counts failures by what they say. Each different text is folded once, however often it came."""
-    node = "workflow_id, node_key, connector_key"
+def failure_groups(failures: str) -> str:
+    """SQL that counts failures by what they say, with the hours in which they came; binds :kept and :first_week.
+
+    Each different text is folded once, however often and wherever it came.
+    """
+    node, said = "workflow_id, node_key, connector_key", "status, status_code, error_code"
     return f"""
-        INSERT INTO runbook_failure_groups
-            ({node}, source, status, status_code, error_code, message, failures, first_at, last_at)
-        WITH said AS (
-            SELECT {node}, status, status_code, error_code, left(message, 1000) AS message, count(*) AS times,
-                   min(at) AS first_at, max(at) AS last_at
-            FROM ({failures}) f GROUP BY {node}, status, status_code, error_code, left(message, 1000)
+        WITH by_hour AS (
+            SELECT {node}, {said}, message, hour, count(*) AS times, min(at) AS first_at, max(at) AS last_at
+            FROM (SELECT {node}, {said}, left(message, 1000) AS message, at, {HOUR} AS hour FROM ({failures}) f) f
+            GROUP BY {node}, {said}, message, hour
+        ), texts AS MATERIALIZED (
+            SELECT message AS raw, {folded("message")} AS folded
+            FROM (SELECT DISTINCT message FROM by_hour WHERE message IS NOT NULL) m
         ), counted AS (
-            SELECT {node}, status, status_code, error_code, message, sum(times) AS times,
-                   min(first_at) AS first_at, max(last_at) AS last_at
-            FROM (
-                SELECT {node}, status, status_code, error_code, {folded("message")} AS message, times, first_at, last_at
-                FROM said
-            ) folded GROUP BY {node}, status, status_code, error_code, message
+            SELECT {node}, {said}, folded AS message, {hour_of_week("hour")} AS slot, sum(times) AS times,
+                   bit_or({week_bit("hour")}) AS weeks, min(first_at) AS first_at, max(last_at) AS last_at
+            FROM by_hour LEFT JOIN texts ON raw = message GROUP BY {node}, {said}, folded, slot
         ), ranked AS (
-            SELECT *, :kept >= row_number() OVER (
+            SELECT *, :kept >= dense_rank() OVER (
                 PARTITION BY {node}
-                ORDER BY times DESC, message COLLATE "C", error_code COLLATE "C", status_code, status
-            ) AS kept FROM counted
+                ORDER BY total DESC, message COLLATE "C", error_code COLLATE "C", status_code, status
+            ) AS kept
+            FROM (SELECT *, sum(times) OVER (PARTITION BY {node}, {said}, message) AS total FROM counted) c
+        ), kept AS (
+            SELECT {node}, status, status_code, CASE WHEN kept THEN error_code END AS error_code,
+                   CASE WHEN kept THEN message END AS message, slot, sum(times) AS times, bit_or(weeks) AS weeks,
+                   min(first_at) AS first_at, max(last_at) AS last_at
+            FROM ranked GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         )
-        SELECT {node}, '{source}', status, status_code, CASE WHEN kept THEN error_code END AS code,
-               CASE WHEN kept THEN message END AS text, sum(times), min(first_at), max(last_at)
-        FROM ranked GROUP BY {node}, status, status_code, code, text
+        SELECT {node}, {said}, message, sum(times) AS failures, min(first_at) AS first_at, max(last_at) AS last_at,
+               jsonb_object_agg(slot, jsonb_build_array(times, weeks)) AS by_hour
+        FROM kept GROUP BY {node}, {said}, message
+    """  # noqa: S608 - constants
+
+
+def insert_groups(source: str, failures: str) -> str:
+    """SQL that keeps the failures of one source, counted by what they say."""
+    columns = (
+        "workflow_id, node_key, connector_key, status, status_code, error_code, message, failures, first_at, last_at,"
+        " by_hour"
+    )
+    return f"""
+        INSERT INTO runbook_failure_groups (source, {columns})
+        SELECT '{source}', {columns} FROM ({failure_groups(failures)}) g
     """  # noqa: S608 - constants
 
 
@@ -104,7 +132,7 @@ def insert_nodes(source: str, calls: str, *, chosen: str) -> str:
     node = "workflow_id, node_key, connector_key"
     columns = (
         "calls", "failures", "timeouts", "retries", "recovered", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "first_at",
-        "last_at", "last_failure_at", "recent_calls", "recent_failures",
+        "last_at", "last_failure_at", "recent_calls", "recent_failures", "active_days", "outages", "calls_by_hour",
     )  # fmt: skip
     noted = {"noted_rate": NOTED_RATE, "noted_p95_ms": NOTED_P95, "noted_failure": NOTED_FAILURE}
     written = (*columns, *noted, "refreshed_at")
@@ -118,10 +146,12 @@ def insert_nodes(source: str, calls: str, *, chosen: str) -> str:
                    array_agg(duration_ms ORDER BY duration_ms) FILTER (WHERE duration_ms IS NOT NULL) AS ms,
                    min(at) AS first_at, max(at) AS last_at, max(at) FILTER (WHERE failed) AS last_failure_at,
                    count(*) FILTER (WHERE at >= {RECENT}) AS recent_calls,
-                   count(*) FILTER (WHERE at >= {RECENT} AND failed) AS recent_failures
+                   count(*) FILTER (WHERE at >= {RECENT} AND failed) AS recent_failures,
+                   {ACTIVE_DAYS} AS active_days, {CALLS_SEEN} AS seen
             FROM ({calls}) c GROUP BY {node}
         ), figures AS (
-            SELECT *, {_percentile("0.5")} AS p50_ms, {_percentile("0.95")} AS p95_ms, {_percentile("0.99")} AS p99_ms
+            SELECT *, {_percentile("0.5")} AS p50_ms, {_percentile("0.95")} AS p95_ms, {_percentile("0.99")} AS p99_ms,
+                   {OUTAGES} AS outages, {CALLS_BY_HOUR} AS calls_by_hour
             FROM counted
         ), {failure_kinds(source, chosen=chosen)}
         SELECT f.workflow_id, f.node_key, f.connector_key, '{source}', {", ".join(f"f.{name}" for name in columns)},

@@ -15,6 +15,7 @@ from runbooks.core.reliability_figures import (
     CONNECTOR_COLUMNS,
     GROUP_COLUMNS,
     NODE_COLUMNS,
+    TIMEOUT_COLUMN,
     WANTED_COLUMNS,
     Classify,
     History,
@@ -83,8 +84,9 @@ def _wanted(batch: Batch) -> pd.DataFrame:
             integration.node_key,
             integration.node_type,
             integration.service,
+            integration.timeout_s,
         )
         for facts in batch.facts
         for integration in facts.integrations
     ]
-    return pd.DataFrame(rows, columns=list(WANTED_COLUMNS), dtype=object)
+    return pd.DataFrame(rows, columns=[*WANTED_COLUMNS, TIMEOUT_COLUMN], dtype=object)

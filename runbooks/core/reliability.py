@@ -4,6 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from runbooks.core.failure_classes import FailureClass
+from runbooks.core.flags import Flag
+from runbooks.core.time_pattern import TimePattern
 from runbooks.core.workflow import Frozen
 
 
@@ -23,9 +25,13 @@ class FailureGroup(Frozen):
     count: int
     share: float
     """Of the calls in the scope, 0 to 1."""
+    first_seen: datetime | None = None
+    """In the window."""
     last_seen: datetime | None = None
     message: str = ""
     """The most frequent message, folded and redacted."""
+    pattern: TimePattern | None = None
+    """When most of them come, where that is no chance."""
 
 
 class Reliability(Frozen):
@@ -53,7 +59,12 @@ class Reliability(Frozen):
     """The platform's own quality score, 0 to 100; None unless it comes from attempts, which the platform scores."""
     trend: str = "unknown"
     """`worse`, `better`, `steady`, or `unknown` when there is too little to tell."""
+    first_at: datetime | None = None
+    """The first call in the window; None in the rollup, which has days only."""
+    last_at: datetime | None = None
     last_failure_at: datetime | None = None
+    flags: tuple[Flag, ...] = ()
+    """Worst first; none for figures of the workspace, which are not the node's own."""
     groups: tuple[FailureGroup, ...] = ()
     """Most frequent class first."""
 

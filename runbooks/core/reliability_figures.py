@@ -15,8 +15,10 @@ import pandas as pd
 
 from runbooks.core.classifier import ErrorFacts
 from runbooks.core.failure_classes import FailureClass
+from runbooks.core.flags import Figures, flags_of
 from runbooks.core.redaction import redact
 from runbooks.core.reliability import FailureGroup, Reliability, Scope
+from runbooks.core.time_pattern import TimePattern, time_pattern
 from runbooks.core.trend import trend
 
 Classify = Callable[[ErrorFacts], FailureClass]
@@ -27,16 +29,19 @@ HISTORY = ["workflow_id", "history_key", "connector_key", "source"]
 """What names one history: `history_key` is the node's key, or empty where the calls name no node."""
 
 WANTED_COLUMNS = ("workflow_id", "workspace_id", "node_key", "node_type", "service")
+TIMEOUT_COLUMN = "timeout_s"
+"""A further column of what is wanted: after how many seconds the node gives up, where somebody knows."""
 NODE_COLUMNS = (
     "workflow_id", "history_key", "connector_key", "source", "calls", "failures", "timeouts", "retries", "recovered",
-    "mean_ms", "p50_ms", "p95_ms", "p99_ms", "last_failure_at", "recent_calls", "recent_failures",
+    "mean_ms", "p50_ms", "p95_ms", "p99_ms", "first_at", "last_at", "last_failure_at", "recent_calls",
+    "recent_failures", "active_days", "outages", "calls_by_hour",
 )  # fmt: skip
 CONNECTOR_COLUMNS = (
     "workspace_id", "connector_key", "calls", "failures", "timeouts", "retries", "recent_calls", "recent_failures",
 )  # fmt: skip
 GROUP_COLUMNS = (
     "workflow_id", "history_key", "connector_key", "source", "status", "status_code", "error_code", "message", "count",
-    "last_at",
+    "first_at", "last_at", "by_hour",
 )  # fmt: skip
 
 
@@ -105,7 +110,13 @@ def _failure_groups(
     rows = rows.sort_values(["count", "message"], ascending=[False, True], kind="stable", na_position="last")
     by_class = (
         rows.groupby([*INTEGRATION, "failure_class"], sort=False)
-        .agg(count=("count", "sum"), last_seen=("last_at", "max"), message=("message", "first"))
+        .agg(
+            count=("count", "sum"),
+            first_seen=("first_at", "min"),
+            last_seen=("last_at", "max"),
+            message=("message", "first"),
+            by_hour=("by_hour", list),
+        )
         .reset_index()
         .sort_values(["count", "failure_class"], ascending=[False, True])
     )
@@ -126,43 +137,79 @@ def _error(row: Mapping[Hashable, Any]) -> ErrorFacts:
 def _reliability(
     row: Mapping[Hashable, Any], groups: Mapping[Hashable, list[dict[Hashable, Any]]], window_days: int
 ) -> Reliability:
-    calls, failures, retries = int(row["calls"]), int(row["failures"]), int(row["retries"])
-    recent_calls, recent_failures = int(row["recent_calls"]), int(row["recent_failures"])
-    classes = tuple(_group(one, calls) for one in groups.get((row["workflow_id"], row["node_key"]), ()))
+    calls_by_hour = {int(hour): int(calls) for hour, calls in (_given(row.get("calls_by_hour")) or {}).items()}
+    classes = tuple(
+        _group(one, int(row["calls"]), calls_by_hour) for one in groups.get((row["workflow_id"], row["node_key"]), ())
+    )
     timeouts = int(row["timeouts"])
     if row["source"] == "executions":  # a node's run tells only by its message that it was a timeout
         timeouts = sum(group.count for group in classes if group.failure_class is FailureClass.TIMEOUT)
-    mean_ms = _given(row.get("mean_ms"))
+    figures = _figures(row, window_days)
+    retries, mean_ms = int(row["retries"]), _given(row.get("mean_ms"))
     return Reliability(
         scope=Scope(row["scope"]),
         source=row["source"],
         window_days=window_days,
-        calls=calls,
-        failures=failures,
+        calls=figures.calls,
+        failures=figures.failures,
         timeouts=timeouts,
         retries=retries,
         recovered=int(_given(row.get("recovered")) or 0),
         p50_ms=_given(row.get("p50_ms")),
-        p95_ms=_given(row.get("p95_ms")),
+        p95_ms=figures.p95_ms,
         p99_ms=_given(row.get("p99_ms")),
-        score=score(calls=calls, failures=failures, retries=retries, mean_ms=mean_ms)
+        score=score(calls=figures.calls, failures=figures.failures, retries=retries, mean_ms=mean_ms)
         if row["source"] == "attempts"
         else None,
-        trend=trend(recent_calls, recent_failures, calls - recent_calls, failures - recent_failures),
+        trend=figures.trend,
+        first_at=_moment(row.get("first_at")),
+        last_at=_moment(row.get("last_at")),
         last_failure_at=_moment(row.get("last_failure_at")),
+        flags=() if row["scope"] == Scope.WORKSPACE else flags_of(figures),
         groups=classes,
     )
 
 
-def _group(row: Mapping[Hashable, Any], calls: int) -> FailureGroup:
+def _figures(row: Mapping[Hashable, Any], window_days: int) -> Figures:
+    calls, failures = int(row["calls"]), int(row["failures"])
+    recent_calls, recent_failures = int(row["recent_calls"]), int(row["recent_failures"])
+    return Figures(
+        calls=calls,
+        failures=failures,
+        recent_calls=recent_calls,
+        recent_failures=recent_failures,
+        trend=trend(recent_calls, recent_failures, calls - recent_calls, failures - recent_failures),
+        window_days=window_days,
+        p95_ms=_given(row.get("p95_ms")),
+        timeout_s=_given(row.get(TIMEOUT_COLUMN)),
+        outages=int(_given(row.get("outages")) or 0),
+        active_days=int(_given(row.get("active_days")) or 0),
+    )
+
+
+def _group(row: Mapping[Hashable, Any], calls: int, calls_by_hour: Mapping[int, int]) -> FailureGroup:
     count = int(row["count"])
     return FailureGroup(
         failure_class=FailureClass(row["failure_class"]),
         count=count,
         share=round(count / calls, 4),
+        first_seen=_moment(row["first_seen"]),
         last_seen=_moment(row["last_seen"]),
         message=" ".join(redact(_given(row["message"]) or "").split())[:LONGEST_MESSAGE],
+        pattern=_pattern(row, calls_by_hour),
     )
+
+
+def _pattern(row: Mapping[Hashable, Any], calls_by_hour: Mapping[int, int]) -> TimePattern | None:
+    """When the failures of one class come. Unlike failures have no common cause, so the unknown ones have none."""
+    if not calls_by_hour or row["failure_class"] == FailureClass.UNKNOWN:
+        return None
+    failures: dict[int, tuple[int, int]] = {}
+    for by_hour in row["by_hour"]:
+        for hour, (times, weeks) in (_given(by_hour) or {}).items():
+            before = failures.get(int(hour), (0, 0))
+            failures[int(hour)] = (before[0] + int(times), before[1] | int(weeks))
+    return time_pattern(failures, calls_by_hour)
 
 
 def _moment(value: Any) -> datetime | None:

@@ -2,14 +2,14 @@
 
 from math import sqrt
 
+from runbooks.core.proportion import NORMAL
+
 FEWEST_CALLS = 20
 """On each side; with fewer, chance alone makes any difference."""
 FEWEST_FAILURES = 3
 """On the worse side: two failures are no trend."""
 CLEAR_RATIO = 1.5
 """The worse rate over the better one."""
-NORMAL = 1.96
-"""Two-sided 95% of the normal distribution."""
 
 
 def trend(recent_calls: int, recent_failures: int, earlier_calls: int, earlier_failures: int) -> str:

@@ -481,3 +481,72 @@ def test_refresh_leaves_the_session_as_it_was(world: World) -> None:
     world.refresh()
     after = [world.connection.execute(text(f"SHOW {name}")).scalar_one() for name in ("work_mem", "enable_nestloop")]
     assert after == before
+
+
+def at_hour(days: int, hour: int, minute: int = 0) -> datetime:
+    """An hour of the day some days ago; NOW is a Tuesday."""
+    return (NOW - timedelta(days=days)).replace(hour=hour, minute=minute)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/Los_Angeles"])
+def test_failures_are_counted_by_hour_of_the_week_and_week(world: World, zone: str) -> None:
+    world.connection.execute(text(f"SET LOCAL timezone TO '{zone}'"))
+    for days in (1, 8, 15):  # Mondays
+        for minute in (0, 59):
+            world.call(at_hour(days, 9, minute), status="client_error", status_code=429)
+    world.call(at_hour(2, 23), status="client_error", status_code=429)  # a Sunday
+    world.refresh()
+    (group,) = world.groups()
+    assert (group["failures"], group["first_at"], group["last_at"]) == (7, at_hour(15, 9), at_hour(1, 9, 59))
+    (first_sunday,) = [hours for slot, hours in group["by_hour"].items() if slot == "167"]
+    times, weeks = group["by_hour"]["9"]
+    assert set(group["by_hour"]) == {"9", "167"}
+    assert (times, first_sunday[0]) == (6, 1)
+    # The window begins on a Sunday, so last Monday is in its sixth week.
+    assert (weeks, first_sunday[1]) == (0b111000, 0b010000)
+
+
+def test_hours_of_all_calls_are_kept_for_nodes_with_failures_enough(world: World) -> None:
+    for number in range(9):
+        world.call(at_hour(1, 9, number), status="server_error")
+    world.call(at_hour(2, 9), duration_ms=5)
+    world.refresh()
+    assert (world.node()["calls_by_hour"], world.node()["outages"]) == (None, None)
+    world.call(at_hour(1, 9, 30), status="server_error")
+    world.refresh()
+    assert world.node()["calls_by_hour"] == {"9": 10, "153": 1}
+    assert world.node()["outages"] == 1
+
+
+def test_outages_are_runs_of_hours_that_mostly_failed(world: World) -> None:
+    def hour(number: int, *, failed: int, fine: int) -> None:
+        for minute in range(failed + fine):
+            status = "server_error" if minute < failed else "success"
+            world.call(at_hour(1, 1 + number, minute), status=status)
+
+    for number, (failed, fine) in enumerate([(4, 0), (2, 2), (1, 3), (2, 1), (1, 0), (2, 3), (3, 0)]):
+        hour(number, failed=failed, fine=fine)
+    world.refresh()
+    # The first two hours are one; a single failure makes no outage, nor do fewer than half of the calls.
+    assert world.node()["outages"] == 3
+
+
+def test_days_with_calls_are_bits_counted_back_from_now(world: World) -> None:
+    for at in (NOW, NOW - timedelta(hours=23), NOW - timedelta(days=3), NOW - timedelta(days=29, hours=1)):
+        world.call(at)
+    world.refresh()
+    assert world.node()["active_days"] == 1 | 1 << 3 | 1 << 29
+    world.call(NOW - timedelta(days=80))
+    world.refresh(days=90)
+    assert world.node()["active_days"] == 1 | 1 << 3 | 1 << 29 | 1 << 62
+
+
+def test_messages_of_many_nodes_keep_their_own_counts(world: World) -> None:
+    for node, count in (("n1", 3), ("n2", 2)):
+        for number in range(count):
+            world.call(node=node, status="client_error", error_message=f"order {90000 + number} not found")
+    world.refresh()
+    assert {(group["node_key"], group["message"], group["failures"]) for group in world.groups()} == {
+        ("n1", "order … not found", 3),
+        ("n2", "order … not found", 2),
+    }

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 
 from runbooks.core.classifier import ErrorFacts
 from runbooks.core.failure_classes import FailureClass
+from runbooks.core.flags import Flag
 from runbooks.core.reliability import Reliability, Scope
 from runbooks.core.reliability_figures import (
     CONNECTOR_COLUMNS,
@@ -215,3 +216,46 @@ def test_score_is_the_platforms(
     calls: int, failures: int, retries: int, mean_ms: float | None, expected: int | None
 ) -> None:
     assert score(calls=calls, failures=failures, retries=retries, mean_ms=mean_ms) == expected
+
+
+def test_first_and_last_seen_of_a_class_span_its_groups() -> None:
+    rows = groups(
+        {"message": "timeout", "status": "a", "count": 3, "first_at": DAY - timedelta(days=9), "last_at": DAY},
+        {"message": "timeout", "status": "b", "count": 2, "first_at": DAY - timedelta(days=3), "last_at": DAY},
+    )
+    found = reliability(nodes({"calls": 100, "failures": 5}), None, rows)
+    assert found is not None
+    assert (found.groups[0].first_seen, found.groups[0].last_seen) == (DAY - timedelta(days=9), DAY)
+
+
+def test_the_hours_of_a_class_add_up_over_its_groups() -> None:
+    calls = {str(hour): 40 for hour in range(168)}
+    rows = groups(
+        {"message": "rate_limited", "status": "a", "count": 6, "by_hour": {"9": [6, 0b0011]}},
+        {"message": "rate_limited", "status": "b", "count": 6, "by_hour": {"9": [5, 0b0110], "100": [1, 1]}},
+        {"message": "timeout", "count": 12, "by_hour": {str(hour): [1, 1] for hour in range(0, 168, 14)}},
+    )
+    found = reliability(nodes({"calls": 6720, "failures": 24, "calls_by_hour": calls}), None, rows)
+    assert found is not None
+    patterns = {group.failure_class: group.pattern for group in found.groups}
+    assert patterns[FailureClass.TIMEOUT] is None
+    pattern = patterns[FailureClass.RATE_LIMITED]
+    assert pattern is not None
+    assert (pattern.words, pattern.failures, pattern.of, pattern.dates) == ("on Mondays 09:00 to 10:00 UTC", 11, 12, 3)
+
+
+def test_flags_need_figures_of_the_node_or_the_workflow() -> None:
+    bad = {"calls": 40, "failures": 30, "recent_calls": 20, "recent_failures": 20}
+    of_node, of_workspace = reliability(nodes(bad)), reliability(None, connectors(bad))
+    assert of_node is not None
+    assert of_workspace is not None
+    assert Flag.FAILING in of_node.flags
+    assert of_workspace.flags == ()
+
+
+def test_slow_is_told_by_the_nodes_own_time_limit() -> None:
+    rows = nodes({"calls": 40, "p95_ms": 9000.0})
+    for timeout, flags in ((10, (Flag.SLOW,)), (60, ()), (None, ())):
+        found = reliability(rows, integration=wanted().assign(timeout_s=timeout))
+        assert found is not None
+        assert found.flags == flags

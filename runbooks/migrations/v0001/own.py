@@ -66,6 +66,7 @@ CREATE TABLE runbook_drafts (
         # History of each node, as the last sweep aggregated it. Rewritten as a whole, so without foreign keys. A row
         # without node key is about the calls of one connector in a workflow that name no node. What starts with
         # `noted_` is the state that the workflow's signature was last made from: it moves only when history does.
+        # `active_days`: bit n is set when it had calls n days ago. `calls_by_hour`: {hour of the week: calls}.
         "runbook_node_history": (
             f"""
 CREATE TABLE runbook_node_history (
@@ -90,11 +91,15 @@ CREATE TABLE runbook_node_history (
     noted_rate double precision,
     noted_p95_ms double precision,
     noted_failure text,
+    active_days bigint NOT NULL,
+    outages integer,
+    calls_by_hour jsonb,
     refreshed_at timestamptz NOT NULL,
     PRIMARY KEY (workflow_id, node_key, connector_key, source)
 )""",
         ),
         # Failures of each node that say the same, counted; `message` is folded. Rewritten as above.
+        # `by_hour`: {hour of the week: [failures, weeks in which they came, as bits]}.
         "runbook_failure_groups": (
             f"""
 CREATE TABLE runbook_failure_groups (
@@ -108,7 +113,8 @@ CREATE TABLE runbook_failure_groups (
     message text,
     failures bigint NOT NULL,
     first_at timestamptz NOT NULL,
-    last_at timestamptz NOT NULL
+    last_at timestamptz NOT NULL,
+    by_hour jsonb NOT NULL
 )""",
             "CREATE INDEX ON runbook_failure_groups (workflow_id)",
         ),
