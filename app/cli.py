@@ -131,7 +131,7 @@ def preview(
     """Write runbooks for exported workflow files (n8n or LinkFlow), without a database.
 
     Args:
-        files: Exported workflows, or JSON lists of them; `-` reads standard input.
+        files: Exported workflows, JSON lists of them, or folders of such files; `-` reads standard input.
         format: What to print.
         out: Write one file a workflow into this folder instead of printing.
         writer: Who writes; auto is the LLM when one is configured, else the catalogue.
@@ -210,7 +210,7 @@ def evaluate_extraction(*files: str, truth: Path) -> int:
     """Measure how many of the external nodes of workflows are found.
 
     Args:
-        files: Exported workflows.
+        files: Exported workflows, or folders of them.
         truth: JSON lines `{"file", "nodes": [{"node_key", "external", "service"?, "host"?}]}`.
     """
     from app.evaluate import run_evaluate_extraction

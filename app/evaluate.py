@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from app.console import say
-from runbooks.adapters.node_knowledge import load_node_knowledge
-from runbooks.core.definition import parse_definition
+from runbooks.adapters.exports import export_files, read_exports
 from runbooks.core.extraction_score import JudgedNode, Score, score_file, total
-from runbooks.core.integrations import extract_integrations
+from runbooks.core.facts import Facts
 from runbooks.errors import DefinitionError, SettingsError
 
 WORST_SHOWN = 15
@@ -21,7 +20,7 @@ def run_evaluate_extraction(truth: Path, files: list[str]) -> int:
     judged = _read_truth(truth)
     scores: list[Score] = []
     bad = 0
-    for file in files:
+    for file in export_files(files):
         nodes = judged.get(file) or judged.get(Path(file).name)
         if nodes is None:
             say(f"runbooks: {file}: not in {truth}, left out")
@@ -40,14 +39,13 @@ def run_evaluate_extraction(truth: Path, files: list[str]) -> int:
 
 
 def _score(file: str, judged: list[JudgedNode]) -> Score:
-    try:
-        document = json.loads(Path(file).read_bytes().decode("utf-8-sig"), strict=False)
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError("no readable JSON") from error
-    documents = document if isinstance(document, list) else [document]
-    workflows = [parse_definition(one) for one in documents]
-    found = [one for workflow in workflows for one in extract_integrations(workflow, knowledge=load_node_knowledge())]
-    return score_file(file, judged, {node.key: node for workflow in workflows for node in workflow.nodes}, found)
+    read = list(read_exports(file))
+    for one in read:
+        if isinstance(one, DefinitionError):
+            raise one
+    facts = [one for one in read if isinstance(one, Facts)]
+    nodes = {node.key: node for one in facts for node in one.workflow.nodes}
+    return score_file(file, judged, nodes, [integration for one in facts for integration in one.integrations])
 
 
 def _read_truth(path: Path) -> dict[str, list[JudgedNode]]:

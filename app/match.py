@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.console import results
-from app.preview import read_workflows
+from runbooks.adapters.exports import read_exports
 from runbooks.adapters.store import read_runbook
 from runbooks.adapters.writers import write_unstored
 from runbooks.bootstrap import open_classifier, open_database, open_writers
@@ -68,11 +68,14 @@ def _from_store(workflow_id: str) -> tuple[Runbook, frozenset[str]]:
 def _from_file(file: Path, node: str) -> tuple[Runbook, frozenset[str]]:
     """A runbook for the workflow of the file that has the node, written from the catalogue."""
     try:
-        workflows = read_workflows(str(file))
+        read = list(read_exports(str(file)))
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from error
     except DefinitionError as error:
         raise DefinitionError(f"{file}: {error}") from error
+    workflows = [one for one in read if isinstance(one, Facts)]
+    if not workflows and read:
+        raise DefinitionError(f"{file}: {read[0]}")
     if not workflows:
         raise DefinitionError(f"{file}: it holds no workflow")
     facts = next((one for one in workflows if node in _names_of(one)), workflows[0])

@@ -2,85 +2,90 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from app.console import say
 from app.coverage import show_markdown
-from runbooks.adapters.node_knowledge import load_node_knowledge
+from runbooks.adapters.exports import export_files, read_exports
 from runbooks.adapters.writers import Writers, write_unstored
 from runbooks.bootstrap import open_writers
-from runbooks.core.batch import initial_facts
-from runbooks.core.definition import parse_definition
 from runbooks.core.facts import Facts
 from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
 from runbooks.errors import DefinitionError, SettingsError
 from runbooks.settings import WriterChoice, load_settings
 
+PORTION = 200
+Preview = tuple[str, Facts, Runbook]
+"""The file as given, what is known of its workflow, and the runbook."""
 SHOWN = ("node_key", "node_type", "service", "kind", "operation", "host")
 
 
 def run_preview(files: list[str], *, output: str, out: Path | None, writer: WriterChoice) -> int:
-    """Print or write the runbooks; files that cannot be read are reported, the others still come."""
+    """Print or write the runbooks; what cannot be read is reported, the others still come."""
     if not files:
-        raise SettingsError("name at least one exported workflow file, or - for standard input")
+        raise SettingsError("name exported workflow files, folders of them, or - for standard input")
     writers = open_writers(load_settings(), writer, "preview")
     if out is not None:
         _make_folder(out)
-    read, bad = _read_all(files)
-    results = asyncio.run(_write(writers, [facts for _, facts in read]))
-    previews = [(file, facts, runbook) for (file, facts), runbook in zip(read, results, strict=True)]
+    reader = _Reader(files)
+    previews = _previews(writers, reader)
     if out is not None:
         _write_files(previews, out, output)
     elif output == "json":
-        print(json.dumps([_as_json(*preview) for preview in previews], indent=2, ensure_ascii=False))
+        _print_json(previews)
     else:
         for _, _, runbook in previews:
             show_markdown(to_markdown(runbook))
-    return 1 if bad else 0
+    return 1 if reader.bad else 0
+
+
+class _Reader:
+    """Reads the files one after another, reports what is bad, and counts it."""
+
+    def __init__(self, files: list[str]) -> None:
+        self.files = files
+        self.bad = 0
+
+    def __iter__(self) -> Iterator[tuple[str, Facts]]:
+        for file in export_files(self.files):
+            try:
+                for read in read_exports(file):
+                    if isinstance(read, DefinitionError):
+                        self._report(file, read)
+                    else:
+                        yield file, read
+            except (DefinitionError, OSError) as error:
+                self._report(file, error)
+
+    def _report(self, file: str, error: DefinitionError | OSError) -> None:
+        say(f"runbooks: {file}: {error.strerror if isinstance(error, OSError) else error}")
+        self.bad += 1
+
+
+def _previews(writers: Writers, read: Iterable[tuple[str, Facts]]) -> Iterator[Preview]:
+    """Write in portions: a language model is asked for many at once, and thousands of files need little memory."""
+    rest = iter(read)
+    while portion := list(islice(rest, PORTION)):
+        runbooks = asyncio.run(_write(writers, [facts for _, facts in portion]))
+        for (file, facts), runbook in zip(portion, runbooks, strict=True):
+            yield file, facts, runbook
 
 
 async def _write(writers: Writers, facts: list[Facts]) -> list[Runbook]:
     return await write_unstored(writers, facts)
 
 
-def _read_all(files: list[str]) -> tuple[list[tuple[str, Facts]], int]:
-    read: list[tuple[str, Facts]] = []
-    bad = 0
-    for file in files:
-        try:
-            read.extend((file, facts) for facts in read_workflows(file))
-        except (DefinitionError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            say(f"runbooks: {file}: {reason}")
-            bad += 1
-    return read, bad
-
-
-def read_workflows(file: str) -> list[Facts]:
-    """The workflows of one exported file; raise DefinitionError or OSError for a bad one."""
-    return [_facts(document, file, position) for position, document in enumerate(_documents(file))]
-
-
-def _documents(file: str) -> Iterator[Any]:
-    raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    try:
-        content = json.loads(raw.decode("utf-8-sig"), strict=False)
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError(
-            f"no readable JSON: {error}" if isinstance(error, ValueError) else "nested too deeply"
-        ) from error
-    yield from content if isinstance(content, list) else [content]
-
-
-def _facts(document: Any, file: str, position: int) -> Facts:
-    workflow = parse_definition(document)
-    if not workflow.name:
-        workflow = workflow.model_copy(update={"name": Path(file).stem if file != "-" else f"workflow {position + 1}"})
-    return initial_facts(workflow, load_node_knowledge())
+def _print_json(previews: Iterable[Preview]) -> None:
+    """A list, printed as it grows."""
+    before = "["
+    for preview in previews:
+        print(f"{before}\n{json.dumps(_as_json(*preview), indent=2, ensure_ascii=False)}", end="")
+        before = ","
+    print("[]" if before == "[" else "\n]")
 
 
 def _as_json(file: str, facts: Facts, runbook: Runbook) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def _make_folder(out: Path) -> None:
         raise SettingsError(f"--out {out}: {error.strerror}; name a folder that can be written") from error
 
 
-def _write_files(previews: list[tuple[str, Facts, Runbook]], out: Path, output: str) -> None:
+def _write_files(previews: Iterable[Preview], out: Path, output: str) -> None:
     taken: set[str] = set()
     for file, facts, runbook in previews:
         stem = Path(file).stem if file != "-" else "stdin"

@@ -87,3 +87,44 @@ def test_no_file_is_bad_usage_in_one_line() -> None:
     done = runbooks("preview")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_stands_for_the_exports_in_it_and_below(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for file in (tmp_path / "b.json", tmp_path / "deep" / "a.json"):
+        file.write_text(json.dumps(N8N))
+    (tmp_path / "readme.md").write_text("no workflow")
+    done = runbooks("preview", tmp_path, "--format", "json")
+    assert done.returncode == 0
+    assert [preview["file"] for preview in json.loads(done.stdout)] == [
+        str(tmp_path / "b.json"),
+        str(tmp_path / "deep" / "a.json"),
+    ]
+
+
+def test_a_bad_entry_of_a_list_costs_only_itself(tmp_path: Path) -> None:
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps([N8N, 7, {**N8N, "name": "Third"}]))
+    done = runbooks("preview", file, "--format", "json")
+    assert done.returncode == 1
+    assert [preview["workflow"]["name"] for preview in json.loads(done.stdout)] == ["Notify", "Third"]
+    assert "list.json: entry 2: " in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_exports_may_come_in_any_unicode_encoding(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "export.json"
+    file.write_bytes(json.dumps({**N8N, "name": "Grüße"}, ensure_ascii=False).encode(encoding))
+    (preview,) = json.loads(runbooks("preview", file, "--format", "json").stdout)
+    assert preview["workflow"]["name"] == "Grüße"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[" * 100_000, b"5", b'{"nodes": {}}', b"\x00" * 64])
+def test_a_file_that_is_no_workflow_is_told_in_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "odd.json"
+    file.write_bytes(content)
+    done = runbooks("preview", file, "--format", "json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == []
+    assert len(done.stderr.splitlines()) == 1
+    assert "odd.json: " in done.stderr
