@@ -24,12 +24,17 @@ _IMPLIES = (
     ("signature", "auth"),
     ("http_host", "host_known"),
     ("private_host", "host_known"),
+    ("sends", "write"),
+    ("moves_money", "write"),
 )
 _EXCLUDES = (
     ("credential", "inline_secret"),
     ("oauth2", "signature"),
     ("inbound", "upstream"),
     ("webhook_triggered", "scheduled"),
+    ("webhook_triggered", "form_triggered"),
+    ("form_triggered", "scheduled"),
+    ("form_triggered", "event_triggered"),
     ("webhook_triggered", "event_triggered"),
     ("scheduled", "event_triggered"),
 )

@@ -1,5 +1,6 @@
 """The writer without a language model: picks the scenarios that fit, and fills in what is known of this workflow."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from runbooks.core.templates import Template
 from runbooks.core.terms import Names, integration_values, tidy, workflow_values
 
 LONGEST_TITLE = 200
+_ARROW = re.compile(r"(?:--|\.-)> i\d")
 Values = Mapping[str, str]
 
 
@@ -64,7 +66,7 @@ class CatalogueWriter:
             owner=facts.workflow.owner,
             severity=severity if sections else Severity.worst([scenario.severity for scenario in general]),
             notes=(*notes_of(facts, setting.names), *_note_of_size(setting)),
-            diagram=mermaid(facts.workflow, facts.integrations),
+            diagram=_picture(facts),
             provenance=Provenance(
                 definition_hash=facts.definition_hash,
                 version=facts.workflow.version,
@@ -103,6 +105,7 @@ class CatalogueWriter:
             node_label=setting.labels.get(integration.node_key) or tidy(integration.node_key),
             node_type=integration.node_type,
             kind=integration.kind.value,
+            direction=integration.direction,
             operation=tidy(integration.operation),
             host=integration.host,
             credential=integration.credential,
@@ -149,6 +152,14 @@ def _setting(facts: Facts) -> _Setting:
         error_outputs=frozenset(node.key for node in facts.workflow.nodes if node.has_error_output),
         room=room_for(len(facts.integrations)),
     )
+
+
+def _picture(facts: Facts) -> str:
+    """The dependency picture, where there is more to see than boxes."""
+    if len(facts.integrations) < 2:
+        return ""
+    diagram = mermaid(facts.workflow, facts.integrations)
+    return diagram if _ARROW.search(diagram) else ""
 
 
 def _note_of_size(setting: _Setting) -> tuple[str, ...]:

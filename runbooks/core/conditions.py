@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from runbooks.core.integration import Authentication, Integration, IntegrationKind
-from runbooks.core.node_roles import Role, WorkflowShape
+from runbooks.core.node_roles import Role, WorkflowShape, short_type
+from runbooks.core.services import words_of
 from runbooks.core.workflow import Dialect, Workflow
 
 INTEGRATION_CONDITIONS = frozenset(
@@ -29,6 +30,9 @@ INTEGRATION_CONDITIONS = frozenset(
         "outbound",
         "host_known",
         "http_host",
+        "url",
+        "sends",
+        "moves_money",
         "public_host",
         "private_host",
     }
@@ -38,6 +42,7 @@ WORKFLOW_CONDITIONS = frozenset(
         "linkflow",
         "n8n",
         "webhook_triggered",
+        "form_triggered",
         "scheduled",
         "event_triggered",
         "has_steps",
@@ -61,6 +66,18 @@ OWN_PROTOCOL = frozenset(
 )
 """Kinds whose host does not answer HTTP, or not for sure."""
 
+_NO_MONEY = frozenset(
+    {"coupon", "customer", "contact", "product", "plan", "price", "promotion", "webhook", "file", "meter", "event"}
+)
+_MONEY = frozenset(
+    {"charge", "payment", "refund", "payout", "transfer", "invoice", "order", "subscription", "checkout", "capture"}
+)
+_MESSAGES = frozenset({"message", "mail", "email", "sms", "chat", "reply", "notification", "template"})
+_NO_SENDING = frozenset(
+    {"add", "archive", "close", "create", "delete", "edit", "invite", "join", "kick", "leave", "mark", "move", "open"}
+    | {"pin", "remove", "rename", "set", "star", "trash", "unarchive", "unpin", "unstar", "untrash", "update"}
+)
+_FORMS = frozenset({"formtrigger", "chattrigger"})
 # A host goes into commands that people paste into a shell, so nothing else than a host may pass for one.
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _PRIVATE_ENDINGS = (".local", ".internal", ".lan", ".localhost", ".svc", ".intranet", ".corp", ".home.arpa")
@@ -120,6 +137,9 @@ def integration_conditions(integration: Integration, dialect: Dialect) -> frozen
         "outbound": not inbound,
         "host_known": host is not None,
         "http_host": host is not None and integration.kind not in OWN_PROTOCOL,
+        "url": integration.method is not None,
+        "sends": sends(integration),
+        "moves_money": moves_money(integration),
         "public_host": not private,
         "private_host": private,
     }
@@ -131,6 +151,25 @@ def authenticates(integration: Integration) -> bool:
     if integration.credential or integration.inline_secret:
         return True
     return integration.authentication is not Authentication.NONE
+
+
+def sends(integration: Integration) -> bool:
+    """Whether somebody may get a message: all that writes, but for marking, moving and the like."""
+    if integration.access == "read":
+        return False
+    resource, _, verb = integration.operation.rpartition(".")
+    first = next(iter(words_of(verb)), "")
+    if first == "create":
+        return not resource or not _MESSAGES.isdisjoint(words_of(resource))
+    return bool(integration.method) or first not in _NO_SENDING
+
+
+def moves_money(integration: Integration) -> bool:
+    """Whether a call to a payment service may move money: all that writes, but for what is plainly about a coupon."""
+    if integration.kind is not IntegrationKind.PAYMENTS or integration.access == "read":
+        return False
+    words = {word.removesuffix("s") for word in words_of(integration.operation)}
+    return words.isdisjoint(_NO_MONEY) or not words.isdisjoint(_MONEY)
 
 
 def shell_host(integration: Integration) -> str | None:
@@ -156,9 +195,11 @@ def workflow_conditions(
     """What is true of a workflow as a whole."""
     # A trigger at a service has a section of its own, which says the same in that service's words.
     own_section = any(integration.direction == "inbound" for integration in integrations)
+    by_form = shape.trigger is not None and short_type(shape.trigger.type) in _FORMS
     facts = {
         workflow.dialect.value: True,
-        "webhook_triggered": shape.trigger_type == "webhook",
+        "webhook_triggered": shape.trigger_type == "webhook" and not by_form,
+        "form_triggered": shape.trigger_type == "webhook" and by_form,
         "scheduled": shape.trigger_type == "schedule",
         "event_triggered": shape.trigger_type == "event" and not own_section,
         "has_steps": shape.has_steps,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from runbooks.core.conditions import moves_money, sends
 from runbooks.core.graph import LONGEST_LIST
 from runbooks.core.integration import Integration, IntegrationKind
 from runbooks.core.terms import Names
@@ -104,7 +105,7 @@ def _own_repeat(integration: Integration, node: str) -> str:
         return ""
     if _leaves_the_same_state(integration):
         return f"The call of node {node} itself can be repeated: a second one leaves the same state."
-    twice = _TWICE.get(integration.kind, "the same change twice")
+    twice = _twice(integration)
     acts = "writes" if integration.access == "write" else "may write"
     refusal = "a refusal (4xx)" if integration.method else "a clear refusal"
     lost = "a timeout, a lost connection or a 5xx" if integration.method else "a timeout or a lost connection"
@@ -117,6 +118,14 @@ def _own_repeat(integration: Integration, node: str) -> str:
         f"Node {node} {acts}: after {refusal} it can be repeated; after {lost} look first whether the call took "
         f"effect, else there may be {twice}.{retries}"
     )
+
+
+def _twice(integration: Integration) -> str:
+    kind = integration.kind
+    harmless = (kind is IntegrationKind.PAYMENTS and not moves_money(integration)) or (
+        kind in (IntegrationKind.EMAIL, IntegrationKind.MESSAGING) and not sends(integration)
+    )
+    return "the same change twice" if harmless else _TWICE.get(kind, "the same change twice")
 
 
 def _leaves_the_same_state(integration: Integration) -> bool:

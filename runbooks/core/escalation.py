@@ -11,7 +11,7 @@ DEFAULT_MATRIX: Mapping[str, str] = {
     "low": "Notify workflow owner via email",
     "medium": "Notify workspace admins via Slack",
     "high": "Page on-call engineer",
-    "critical": "Page on-call engineer and incident lead at once, and tell workspace admins via Slack",
+    "critical": "Page on-call engineer and incident lead, and tell workspace admins via Slack",
 }
 SETTING_NAMES = ("escalation_matrix", "escalation")
 CONTACT_KEYS = ("action", "who", "contact", "team", "name", "channel", "email", "phone")

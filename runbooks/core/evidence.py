@@ -26,9 +26,8 @@ CLASS_WORDS = {
     FailureClass.UNKNOWN: "failures of unknown class",
 }
 _TREND = {
-    "worse": "It is getting worse within the window.",
-    "better": "It is getting better within the window.",
-    "steady": "It is steady over the window.",
+    "worse": "It is getting worse: of the latest ones a clearly larger share failed than before.",
+    "better": "It is getting better: of the latest ones a clearly smaller share failed than before.",
 }
 
 
@@ -100,7 +99,7 @@ def _details(reliability: Reliability, timeout_s: float | None) -> list[str]:
         near = ""
         if timeout_s and reliability.scope is Scope.NODE and reliability.p95_ms >= 800 * timeout_s:
             near = f" – the node gives up at {timeout_s:g} s, so there is little room"
-        sentences.append(f"95% of them took at most {_duration(reliability.p95_ms)}{near}.")
+        sentences.append(f"95% of the {_unit(reliability)}s took at most {_duration(reliability.p95_ms)}{near}.")
     if reliability.trend in _TREND:
         sentences.append(_TREND[reliability.trend])
     return sentences

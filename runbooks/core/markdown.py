@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runbooks.core.failure_classes import Severity
-from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection
+from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection, by_risk
 
 _CODE = re.compile(r"`[^`]+`")
 _SPECIAL = re.compile(r"[\\`*\[<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=~)|&(?=#?[A-Za-z0-9]+;)|(?<=:)/(?=/)")
@@ -16,6 +16,11 @@ _URL = re.compile(r"https://[^\s<>()\[\]\"'`|\\]+")
 _PICTURE = re.compile(r"^The picture shows [^\n]*\n\n```mermaid\n.*?^```\n\n", re.MULTILINE | re.DOTALL)
 MOST_SECTIONS = 100
 """Sections that a page writes out; a browser gives up on much more, and so does a reader."""
+
+
+SILENT = "_silent"
+"""How the ids of scenarios end in which nothing starts the workflow."""
+MOST_PLACES = 3
 
 
 def to_markdown(runbook: Runbook) -> str:
@@ -32,11 +37,6 @@ def to_markdown(runbook: Runbook) -> str:
 def without_picture(page: str) -> str:
     """The page for a terminal, which would show the picture's source."""
     return _PICTURE.sub("", page)
-
-
-def by_risk(sections: Sequence[RunbookSection]) -> list[RunbookSection]:
-    """Worst first; of equal ones those with failures on record, then as in the workflow."""
-    return sorted(sections, key=lambda section: (-section.severity.rank, not _was_seen_failing(section)))
 
 
 def escape(text: str) -> str:
@@ -90,14 +90,10 @@ def _shield_start(line: str) -> str:
     return f"{start[0]}\\{line[start.end() :]}" if start[0][0].isdigit() else f"\\{line}"
 
 
-def _was_seen_failing(section: RunbookSection) -> bool:
-    return any(scenario.evidence for scenario in section.failure_scenarios)
-
-
 def _head(runbook: Runbook) -> list[str]:
-    owner = escape(runbook.owner) if runbook.owner else "none recorded"
+    owner = f" · **Owner:** {escape(runbook.owner)}" if runbook.owner else ""
     lines = [f"# {escape(runbook.title)}", "", escape(runbook.summary), ""]
-    lines.append(f"**Worst case:** {runbook.severity.value} · **Owner:** {owner}")
+    lines.append(f"**Worst case:** {runbook.severity.value}{owner}")
     if runbook.notes:
         lines += ["", *(f"> - {escape(note)}" for note in runbook.notes)]
     return [*lines, ""]
@@ -106,7 +102,7 @@ def _head(runbook: Runbook) -> list[str]:
 def _glance(sections: Sequence[RunbookSection], general: Sequence[FailureScenario]) -> list[str]:
     rows = [
         f"| {_link(number)} | {section.severity.value} | {escape_cell(_name(section))} | "
-        f"{escape_cell(section.integration)} | {escape_cell(_first(section.failure_scenarios))} |"
+        f"{escape_cell(_service(section))} | {escape_cell(_first(section.failure_scenarios))} |"
         for number, section in enumerate(sections, start=1)
     ]
     if general:
@@ -122,9 +118,18 @@ def _glance(sections: Sequence[RunbookSection], general: Sequence[FailureScenari
         "",
         *_left_out(len(sections) - MOST_SECTIONS),
         "Find the first failed node on the Executions page, go to its section, and compare the error with the "
-        f"symptoms. If nothing fits, use {len(sections) + 1}.{len(general)}.",
+        f"symptoms. {_silence(sections, general)}If nothing fits, use {len(sections) + 1}.{len(general)}.",
         "",
     ]
+
+
+def _silence(sections: Sequence[RunbookSection], general: Sequence[FailureScenario]) -> str:
+    """Where to look when there is no failed execution to start from."""
+    places = [_link(number) for number, section in enumerate(sections, start=1) if section.direction == "inbound"]
+    for place, scenario in enumerate(general, start=1):
+        if scenario.scenario_id.endswith(SILENT):
+            places.append(f"[{len(sections) + 1}.{place}](#s{len(sections) + 1}-{place})")
+    return f"If no execution starts at all, go to {' or '.join(places[:MOST_PLACES])}. " if places else ""
 
 
 def _link(number: int) -> str:
@@ -156,11 +161,11 @@ def _picture(diagram: str) -> list[str]:
 
 
 def _section(section: RunbookSection, number: int) -> list[str]:
-    lines = [f'<a id="s{number}"></a>', "", f"## {number}. {escape(_name(section))}: {escape(section.integration)}", ""]
+    lines = [f'<a id="s{number}"></a>', "", f"## {number}. {escape(_name(section))}: {escape(_service(section))}", ""]
     lines += [f"- **Calls:** {escape(_address(section))}"]
     lines += [f"- **If it fails:** {escape(section.impact)}"] if section.impact else []
     lines += [f"- **Run it again?** {escape(section.rerun)}"] if section.rerun else []
-    lines += [f"- **History:** {' '.join(escape(one) for one in section.history)}"] if section.history else []
+    lines += [f"- **Reliability:** {' '.join(escape(one) for one in section.history)}"] if section.history else []
     return [*lines, "", *_scenarios(section.failure_scenarios, number)]
 
 
@@ -244,6 +249,11 @@ def _footer(runbook: Runbook) -> list[str]:
 
 def _name(section: RunbookSection) -> str:
     return section.node_label or section.node_key
+
+
+def _service(section: RunbookSection) -> str:
+    """The service, without the node's name where it is called after it: that stands beside it already."""
+    return section.integration.replace(f' of "{_name(section)}"', "")
 
 
 def _first(scenarios: Sequence[FailureScenario]) -> str:

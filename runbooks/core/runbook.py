@@ -1,5 +1,6 @@
 """The runbook: what is stored, shown and sent. Serialises to the platform's agreed JSON, with more beside."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import Field
@@ -42,6 +43,8 @@ class RunbookSection(Frozen):
     node_label: str = ""
     node_type: str = ""
     kind: str = ""
+    direction: str = "outbound"
+    """`inbound` for a trigger: when that fails, no execution starts."""
     operation: str = ""
     host: str | None = None
     credential: str | None = None
@@ -91,3 +94,12 @@ class Runbook(Frozen):
     diagram: str = ""
     """What depends on what, as a Mermaid flowchart without its fence; empty when there is nothing to draw."""
     provenance: Provenance = Field(default_factory=Provenance)
+
+
+def by_risk(sections: Sequence[RunbookSection]) -> list[RunbookSection]:
+    """Worst first; of equal ones those with failures on record, then as in the workflow."""
+    return sorted(sections, key=lambda section: (-section.severity.rank, not _was_seen_failing(section)))
+
+
+def _was_seen_failing(section: RunbookSection) -> bool:
+    return any(scenario.evidence for scenario in section.failure_scenarios)

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 
 from runbooks.core.facts import Facts
-from runbooks.core.node_roles import WorkflowShape
+from runbooks.core.node_roles import WorkflowShape, short_type
 from runbooks.core.reliability import Reliability
-from runbooks.core.runbook import FailureScenario, RunbookSection
+from runbooks.core.runbook import FailureScenario, RunbookSection, by_risk
 from runbooks.core.terms import Names, tidy
 
 NAMED_SERVICES = 5
+_STARTS_AT = {
+    "formtrigger": "starts when somebody sends its form",
+    "chattrigger": "starts on a chat message",
+    "mcptrigger": "starts when an AI client calls it as a tool",
+}
 _STARTS = {
     "webhook": "starts on a webhook call",
     "schedule": "runs on a schedule",
@@ -26,39 +31,64 @@ def summary_of(
     general: Sequence[FailureScenario],
 ) -> str:
     """Two or three sentences."""
-    start = _STARTS.get(shape.trigger_type, "runs")
+    start = f"{_capital(names.workflow)} {_start(shape)}"
     if not sections:
-        first = general[0].scenario if general else "an unknown failure"
-        return (
-            f"{_capital(names.workflow)} {start} and calls nothing outside the platform. "
-            f"What can fail is inside it; look first at: {_lower(first)}."
-        )
-    services = list(dict.fromkeys(section.integration for section in sections))
-    nodes = f"{len(sections)} node{'s' if len(sections) != 1 else ''}"
-    sentences = [f"{_capital(names.workflow)} {start} and depends on {_listed(services)} ({nodes})."]
-    sentences.append(_likeliest(facts, names, sections))
-    worst = max(sections, key=lambda section: section.severity.rank)
-    sentences.append(f"The worst to lose is {worst.integration} at {names[worst.node_key]} ({worst.severity.value}).")
-    return " ".join(sentence for sentence in sentences if sentence)
+        first = general[0].scenario if general else "An unknown failure"
+        return f"{start} and calls nothing outside the platform. What can fail is inside it; look first at: {first}."
+    services = _services(sections)
+    nodes = f" ({len(sections)} nodes)" if len(sections) > len({one.integration for one in sections}) else ""
+    return f"{start} and depends on {_listed(services)}{nodes}. {_suspects(facts, names, by_risk(sections))}"
 
 
-def _likeliest(facts: Facts, names: Names, sections: Sequence[RunbookSection]) -> str:
-    seen = [(facts.reliability_of(section.node_key), section) for section in sections]
+def _start(shape: WorkflowShape) -> str:
+    by_node = _STARTS_AT.get(short_type(shape.trigger.type)) if shape.trigger else None
+    return by_node or _STARTS.get(shape.trigger_type, "runs")
+
+
+def _services(sections: Sequence[RunbookSection]) -> list[str]:
+    """Each once; addresses that only their node names are counted together."""
+    named = dict.fromkeys(one.integration for one in sections if not _is_called_after_its_node(one))
+    nameless = sum(map(_is_called_after_its_node, sections))
+    if not nameless:
+        return list(named)
+    return [*named, f"{nameless} HTTP endpoints" if nameless > 1 else "an HTTP endpoint"]
+
+
+def _is_called_after_its_node(section: RunbookSection) -> bool:
+    return section.integration == f'HTTP endpoint of "{section.node_label}"'
+
+
+def _suspects(facts: Facts, names: Names, ranked: Sequence[RunbookSection]) -> str:
+    """What fails most, and what is worst to lose, which is the first of the ranked sections."""
+    seen = [(facts.reliability_of(section.node_key), section) for section in ranked]
     failing = [(history, section) for history, section in seen if history.failures and history.scope == "node"]
-    if failing:
-        history, section = max(failing, key=lambda pair: pair[0].failures)
+    worst = ranked[0]
+    if not failing:
+        why = "No failure of its nodes is on record" if facts.history_included else "History was left out"
         return (
-            f"Likeliest to fail: {names[section.node_key]} ({section.integration}), {_rate(history)}; "
-            f"first suspect: {_lower(section.failure_scenarios[0].scenario)}."
+            f"{why}. The worst to lose is {_node(worst, names, worst.severity.value)}; by experience its first suspect "
+            f"is: {worst.failure_scenarios[0].scenario}."
         )
-    first = max(sections, key=lambda section: section.severity.rank)
-    why = "No failure of its nodes is on record" if facts.history_included else "History was left out"
-    return f"{why}; by experience look first at {names[first.node_key]}: {_lower(first.failure_scenarios[0].scenario)}."
+    history, section = max(failing, key=lambda pair: pair[0].failures)
+    likeliest = (
+        f"Likeliest to fail: {_node(section, names)}, {_rate(history)}; "
+        f"first suspect: {section.failure_scenarios[0].scenario}."
+    )
+    if section.severity is worst.severity:
+        return f"{likeliest} Nothing here is worse to lose ({section.severity.value})."
+    return f"{likeliest} The worst to lose is {_node(worst, names, worst.severity.value)}."
+
+
+def _node(section: RunbookSection, names: Names, *more: str) -> str:
+    told = section.integration == section.node_label or _is_called_after_its_node(section)
+    beside = ", ".join([*([] if told else [section.integration]), *more])
+    return f"{names[section.node_key]} ({beside})" if beside else names[section.node_key]
 
 
 def _rate(history: Reliability) -> str:
     window = f"{history.window_days} days" if history.window_days != 1 else "day"
-    return f"{history.failures:,} of {history.calls:,} calls failed in the last {window}"
+    unit = "node runs" if history.source == "executions" else "calls"
+    return f"{history.failures:,} of {history.calls:,} {unit} failed in the last {window}"
 
 
 def notes_of(facts: Facts, names: Names) -> tuple[str, ...]:
@@ -88,27 +118,3 @@ def _listed(services: Sequence[str]) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _lower(title: str) -> str:
-    """A title inside a sentence; a name keeps its capital."""
-    first, _, rest = title.partition(" ")
-    second_is_capital = len(first) > 1 and not first[1:].islower()
-    return title if second_is_capital or first in _PROPER else f"{first.lower()} {rest}" if rest else first.lower()
-
-
-_PROPER = frozenset(
-    {
-        "Google",
-        "Slack",
-        "Gmail",
-        "Stripe",
-        "Notion",
-        "Shopify",
-        "Discord",
-        "Telegram",
-        "Twilio",
-        "Salesforce",
-        "Airtable",
-    }
-)

@@ -316,6 +316,69 @@ def test_the_runbook_has_the_dependency_picture(writer: CatalogueWriter) -> None
     assert writer.write(make_facts().model_copy(update={"integrations": ()})).diagram == ""
 
 
+def test_boxes_without_an_arrow_are_no_picture(writer: CatalogueWriter) -> None:
+    tell = make_integration(node_key="tell", node_label="Tell sales")
+    assert writer.write(make_facts(make_integration(), tell)).diagram == ""
+
+
+def test_the_summary_names_the_likeliest_failure_and_the_worst(writer: CatalogueWriter) -> None:
+    tell = make_integration(
+        node_key="tell",
+        service="Slack",
+        service_id="slack",
+        kind=IntegrationKind.MESSAGING,
+        criticality=Severity.LOW,
+        method=None,
+    )
+    seen = make_reliability(make_group(FailureClass.CONFLICT, 3), source="executions")
+    facts = make_facts(make_integration(criticality=Severity.CRITICAL), tell, reliability={"tell": seen})
+    summary = writer.write(facts).summary
+    assert 'Likeliest to fail: "Tell sales" (Slack), 3 of 200 node runs failed in the last 30 days' in summary
+    assert "first suspect: Channel is archived (is_archived)." in summary
+    assert 'The worst to lose is "Charge card" (Stripe API, critical).' in summary
+    alone = writer.write(make_facts()).summary
+    assert 'No failure of its nodes is on record. The worst to lose is "Charge card" (Stripe API, critical)' in alone
+
+
+def test_addresses_that_only_their_nodes_name_are_counted(writer: CatalogueWriter) -> None:
+    first = make_integration(service='HTTP endpoint of "Charge card"')
+    second = make_integration(node_key="store", node_label="Store order", service='HTTP endpoint of "Store order"')
+    assert "depends on 2 HTTP endpoints." in writer.write(make_facts(first, second)).summary
+
+
+def test_a_form_is_no_webhook_with_a_caller(writer: CatalogueWriter) -> None:
+    nodes = (Node(key="form", type="n8n-nodes-base.formTrigger", label="Sign up"),)
+    runbook = writer.write(make_facts(workflow=make_workflow(nodes=nodes, dialect=Dialect.N8N)))
+    assert "starts when somebody sends its form" in runbook.summary
+    titles = [scenario.scenario for scenario in runbook.general]
+    assert "Form or chat starts no execution" in titles
+    assert "Webhook calls start no execution" not in titles
+
+
+def test_only_calls_that_move_money_or_send_are_said_to(writer: CatalogueWriter) -> None:
+    coupon = make_integration(operation="coupon.create", method=None)
+    (section,) = writer.write(make_facts(coupon)).sections
+    assert "payments.payment_state" not in [one.scenario_id for one in section.failure_scenarios]
+    assert "second charge" not in section.rerun
+    mail = {"kind": IntegrationKind.EMAIL, "service": "Gmail", "service_id": "gmail", "method": None}
+    for operation, sent in (("message.send", True), ("message.markAsRead", False), ("message.addLabels", False)):
+        (section,) = writer.write(make_facts(make_integration(**mail, operation=operation))).sections
+        symptoms = " ".join(line for one in section.failure_scenarios for line in one.symptoms)
+        assert ("may have gone out" in symptoms) is sent
+        assert ("a second mail" in section.rerun) is sent
+
+
+def test_only_a_node_with_an_address_of_its_own_is_asked_for_it(writer: CatalogueWriter) -> None:
+    hidden = make_integration(
+        kind=IntegrationKind.PRODUCTIVITY, service="Somebody", service_id="somebody", host=None, method=None
+    )
+    for integration, asked in ((hidden, False), (hidden.model_copy(update={"method": "POST"}), True)):
+        (section,) = writer.write(make_facts(integration)).sections
+        text = " ".join(line for one in section.failure_scenarios for line in (*one.diagnosis, *one.remediation))
+        assert ("correct the URL in node" in text) is asked
+        assert ("the expression that builds it" in text) is asked
+
+
 def test_names_with_braces_percent_signs_and_line_breaks_stay_text(writer: CatalogueWriter) -> None:
     label = "Pay {node} %(service)s 100%\nnow `rm -rf`"
     nodes = (Node(key="http_stripe", type="integration_stripe", label=label),)

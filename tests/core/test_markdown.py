@@ -9,8 +9,8 @@ from runbooks.adapters.catalogue_files import load_catalogue
 from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.failure_classes import FailureClass, Severity
 from runbooks.core.integration import IntegrationKind
-from runbooks.core.markdown import MOST_SECTIONS, by_risk, escape, escape_cell, to_markdown, without_picture
-from runbooks.core.runbook import Runbook
+from runbooks.core.markdown import MOST_SECTIONS, escape, escape_cell, to_markdown, without_picture
+from runbooks.core.runbook import Runbook, by_risk
 from tests.support.runbook_facts import make_facts, make_group, make_integration, make_reliability, make_workflow
 
 
@@ -157,7 +157,7 @@ def test_a_runbook_without_integrations_is_a_page_too() -> None:
 
 
 def test_the_picture_is_on_the_page_and_a_terminal_does_without_it() -> None:
-    runbook = written()
+    runbook = written().model_copy(update={"diagram": 'flowchart LR\n    i0["Store"]\n    i0 --> i1'})
     page = to_markdown(runbook)
     assert f"```mermaid\n{runbook.diagram}\n```\n" in page
     bare = without_picture(page)
@@ -165,6 +165,28 @@ def test_the_picture_is_on_the_page_and_a_terminal_does_without_it() -> None:
     assert "```" not in bare
     assert "The picture shows" not in bare
     assert bare == to_markdown(runbook.model_copy(update={"diagram": ""}))
+
+
+def test_a_workflow_that_does_not_start_has_a_place_to_look_at() -> None:
+    page = to_markdown(written())
+    silent = re.search(r"If no execution starts at all, go to \[3\.(\d)\]\(#s3-\1\)", page)
+    assert silent
+    assert f"### 3.{silent[1]} Webhook calls start no execution" in page
+    inbound = make_integration(direction="inbound", access="read", upstream=(), downstream=())
+    page = to_markdown(writer().write(make_facts(inbound, workflow=make_workflow(trigger_type="event"))))
+    assert "If no execution starts at all, go to [1](#s1) or [2." in page
+
+
+def test_an_owner_that_nobody_named_is_asked_for_once() -> None:
+    page = to_markdown(writer().write(make_facts(workflow=make_workflow(owner=None))))
+    assert page.count("Owner required: the platform names nobody") == 1
+    assert "**Owner:**" not in page
+
+
+def test_a_service_called_after_its_node_is_not_named_twice() -> None:
+    (section,) = writer().write(make_facts(make_integration(service='HTTP endpoint of "Charge card"'))).sections
+    page = to_markdown(written().model_copy(update={"sections": (section,)}))
+    assert "## 1. Charge card: HTTP endpoint\n" in page
 
 
 def test_a_huge_page_writes_out_the_riskiest_sections_and_says_where_the_others_are() -> None:
