@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from runbooks.adapters.credentials import credential_notes_sql
 from runbooks.adapters.folding import FOLD_PARAMETERS
 from runbooks.adapters.history_hours import first_week
 from runbooks.adapters.history_sql import (
@@ -51,18 +52,23 @@ def refresh_history(
     return rows
 
 
-def signature_sql() -> str:
+def signature_sql(*, credentials: bool = False) -> str:
     """SQL of a subquery (workflow_id, signature): what history coarsely says about each workflow.
 
     It changes when a runbook made from the history would read differently, not with every call: see `history_notes`.
+    `credentials`: whether the ends of credentials count too; only for who may read them.
     """
-    return """
-        SELECT workflow_id, md5(string_agg(
-            concat_ws(chr(31), node_key, connector_key, source, round(noted_rate::numeric, 4), round(noted_p95_ms),
-                      noted_failure),
-            chr(30) ORDER BY node_key COLLATE "C", connector_key COLLATE "C", source)) AS signature
-        FROM runbook_node_history WHERE noted_rate IS NOT NULL GROUP BY workflow_id
+    notes = """
+        SELECT workflow_id, concat_ws(chr(31), node_key, connector_key, source, round(noted_rate::numeric, 4),
+                                      round(noted_p95_ms), noted_failure) AS note
+        FROM runbook_node_history WHERE noted_rate IS NOT NULL
     """
+    if credentials:
+        notes = f"{notes} UNION ALL {credential_notes_sql()}"
+    return f"""
+        SELECT workflow_id, md5(string_agg(note, chr(30) ORDER BY note COLLATE "C")) AS signature
+        FROM ({notes}) notes GROUP BY workflow_id
+    """  # noqa: S608 - constants
 
 
 class _Refresh:

@@ -1,14 +1,17 @@
 """Joining a batch with what history says: reading the aggregated rows and the workspaces' contacts."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, text
 
+from runbooks.adapters.credentials import read_credentials
 from runbooks.adapters.platform import read_workspace_settings
 from runbooks.adapters.schema import HostSchema
 from runbooks.core.batch import Batch, with_history
+from runbooks.core.credential import CredentialFacts
 from runbooks.core.escalation import escalation_from
 from runbooks.core.reliability import Reliability
 from runbooks.core.reliability_figures import (
@@ -31,18 +34,25 @@ def add_history(
     classify: Classify,
     window_days: int,
     include_historical_data: bool,
+    now: datetime | None = None,
 ) -> Batch:
-    """Give each integration its reliability, as last aggregated, and each workflow its workspace's contacts."""
+    """Give each integration its reliability, as last aggregated, and each workflow its workspace's contacts.
+
+    Each node's credential comes with the history, measured against `now`: the database's clock when it is not given.
+    """
     workspaces = sorted({facts.workflow.workspace_id for facts in batch.facts})
     settings = read_workspace_settings(connection, workspaces, schema=schema)
     found: Mapping[tuple[str, str], Reliability] = {}
+    credentials: Mapping[tuple[str, str], CredentialFacts] = {}
     if include_historical_data:
         workflows = [facts.workflow.id for facts in batch.facts]
         history = read_history(connection, workflows, workspaces, schema=schema)
         found = reliabilities(_wanted(batch), history, classify=classify, window_days=window_days)
+        credentials = read_credentials(connection, workflows, schema=schema, now=now)
     return with_history(
         batch,
         reliability=found,
+        credentials=credentials,
         escalation={workspace: escalation_from(values) for workspace, values in settings.items()},
         history_included=include_historical_data,
     )

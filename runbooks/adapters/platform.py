@@ -73,7 +73,7 @@ def find_changed(
             OFFSET 0 -- keeps the digest from being computed again for each comparison
         ) w
         LEFT JOIN runbook_generations g ON g.workflow_id = w.id
-        LEFT JOIN ({signature_sql()}) h ON h.workflow_id = w.id
+        LEFT JOIN ({signature_sql(credentials=schema.credentials_readable)}) h ON h.workflow_id = w.id
         WHERE CAST(:full AS boolean) OR g.workflow_id IS NULL OR g.source_digest <> w.digest
            OR (NOT (CAST(:keep_llm AS boolean) AND g.writer = 'llm')
                AND (g.history_signature <> coalesce(h.signature, '') OR g.writer_signature <> :signature))
@@ -98,7 +98,7 @@ def find_one(connection: Connection, workflow_id: str, *, schema: HostSchema) ->
     query = f"""
         SELECT w.id::text, {SOURCE_DIGEST}, coalesce(h.signature, '')
         FROM {ACTIVE}
-        LEFT JOIN ({signature_sql()}) h ON h.workflow_id = w.id
+        LEFT JOIN ({signature_sql(credentials=schema.credentials_readable)}) h ON h.workflow_id = w.id
         WHERE {IS_ACTIVE} AND w.id = CAST(:workflow_id AS {schema.id_type})
     """  # noqa: S608 - as above
     row = connection.execute(text(query), {"workflow_id": workflow_id}).one_or_none()

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,14 @@ class HostSchema:
     """SQL types of the columns of `execution_runbooks` that can be written, by name."""
     runbook_id_default: bool
     """Whether the database fills `execution_runbooks.id`."""
+    credentials_readable: bool = False
+    """Whether our user may read the names and dates of credentials; what is in them is never read."""
+
+
+CREDENTIAL_COLUMNS = {
+    "credentials": ("id", "name", "type", "expires_at", "created_at", "updated_at"),
+    "workflow_credentials": ("workflow_id", "credential_id", "node_id"),
+}
 
 
 def inspect_schema(connection: Connection) -> HostSchema:
@@ -64,6 +72,7 @@ def inspect_schema(connection: Connection) -> HostSchema:
         standalone=_is_standalone(connection),
         runbook_columns={name: column.sql_type for name, column in runbooks.items()},
         runbook_id_default=runbooks["id"].has_default,
+        credentials_readable=all(_may_read(connection, *table) for table in CREDENTIAL_COLUMNS.items()),
     )
 
 
@@ -133,6 +142,13 @@ def _is_standalone(connection: Connection) -> bool:
         return False
     query = "SELECT EXISTS (SELECT FROM runbook_host_changes WHERE change = 'platform')"
     return bool(connection.execute(text(query)).scalar_one())
+
+
+def _may_read(connection: Connection, table: str, columns: Sequence[str]) -> bool:
+    if not read_columns(connection, table).keys() >= set(columns):
+        return False
+    query = "SELECT bool_and(has_column_privilege(:table, name, 'SELECT')) FROM unnest(CAST(:names AS text[])) name"
+    return bool(connection.execute(text(query), {"table": table, "names": list(columns)}).scalar_one())
 
 
 def _exists(connection: Connection, table: str) -> bool:

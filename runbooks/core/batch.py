@@ -1,8 +1,11 @@
 """What travels from task to task: a few hundred workflows, and what is known of them so far."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TypeVar
 
+from runbooks.core.credential import CredentialFacts
 from runbooks.core.definition import definition_hash
 from runbooks.core.escalation import escalation_from
 from runbooks.core.facts import Facts
@@ -12,6 +15,9 @@ from runbooks.core.redaction import redact
 from runbooks.core.reliability import Reliability
 from runbooks.core.runbook import Runbook
 from runbooks.core.workflow import Workflow
+
+T = TypeVar("T")
+NO_CREDENTIALS: Mapping[tuple[str, str], CredentialFacts] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -100,13 +106,15 @@ def with_history(
     reliability: Mapping[tuple[str, str], Reliability],
     escalation: Mapping[str, Mapping[str, str]],
     history_included: bool,
+    credentials: Mapping[tuple[str, str], CredentialFacts] = NO_CREDENTIALS,
 ) -> Batch:
-    """Add what history says about each node, by (workflow id, node key), and each workspace's contacts."""
+    """Add what history and credentials say about each node, by (workflow id, node key), and whom to tell."""
     facts = tuple(
         one.model_copy(
             update={
                 "history_included": history_included,
                 "reliability": _of_workflow(one, reliability),
+                "credentials": _of_workflow(one, credentials),
                 "escalation_matrix": escalation.get(one.workflow.workspace_id, one.escalation_matrix),
             }
         )
@@ -115,7 +123,6 @@ def with_history(
     return replace(batch, facts=facts)
 
 
-def _of_workflow(facts: Facts, reliability: Mapping[tuple[str, str], Reliability]) -> dict[str, Reliability]:
-    keys: Iterable[str] = (integration.node_key for integration in facts.integrations)
-    found = ((key, reliability.get((facts.workflow.id, key))) for key in keys)
-    return {key: value for key, value in found if value is not None}
+def _of_workflow(facts: Facts, found: Mapping[tuple[str, str], T]) -> dict[str, T]:
+    keys = (integration.node_key for integration in facts.integrations)
+    return {key: value for key in keys if (value := found.get((facts.workflow.id, key))) is not None}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from runbooks.core.credential import CredentialFacts
 from runbooks.core.integration import Integration
 from runbooks.core.reliability import Reliability, Scope
 from runbooks.core.workflow import Frozen, Workflow
@@ -18,6 +19,8 @@ class Facts(Frozen):
     integrations: tuple[Integration, ...]
     reliability: Mapping[str, Reliability] = Field(default_factory=dict)
     """By node key; a missing key means that there is no history."""
+    credentials: Mapping[str, CredentialFacts] = Field(default_factory=dict)
+    """By node key, what the platform knows of the node's credential; missing where it knows none."""
     history_included: bool = True
     """False when history was left out on request, so the text must not claim that there is none."""
     definition_hash: str = ""

@@ -1,3 +1,4 @@
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -5,12 +6,14 @@ import pytest
 from sqlalchemy import Connection, text
 
 from runbooks.adapters.catalogue_files import load_classifier
+from runbooks.adapters.credentials import read_credentials
 from runbooks.adapters.history import refresh_history
 from runbooks.adapters.metrics import add_history
 from runbooks.adapters.node_knowledge import load_node_knowledge
-from runbooks.adapters.platform import read_workflows
+from runbooks.adapters.platform import find_one, read_workflows
 from runbooks.adapters.schema import inspect_schema
 from runbooks.core.batch import Batch, with_integrations
+from runbooks.core.credential import CredentialState
 from runbooks.core.facts import Facts
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.reliability import Scope
@@ -105,3 +108,60 @@ def test_empty_batch_stays_empty(standalone: Connection) -> None:
         include_historical_data=True,
     )  # fmt: skip
     assert batch.facts == ()
+
+
+def use_credential(connection: Connection, workflow: str, node_key: str, **values: Any) -> None:
+    query = text("SELECT workspace_id::text FROM workflows WHERE id::text = :id")
+    workspace = connection.execute(query, {"id": workflow}).scalar_one()
+    given = {"name": "stripe_live", "type": "stripe", "data": "never to be read", **values}
+    credential = insert_row(connection, "credentials", workspace_id=workspace, **given)
+    insert_row(connection, "workflow_credentials", workflow_id=workflow, credential_id=credential, node_id=node_key)
+
+
+def test_credential_of_a_node_comes_with_its_dates_and_nothing_else(connection: Connection, workflow: str) -> None:
+    changed = NOW - timedelta(days=100)
+    use_credential(
+        connection, workflow, "pay", expires_at=NOW + timedelta(days=6), created_at=changed, updated_at=changed
+    )
+    use_credential(connection, workflow, "pay", name="spare")
+    use_credential(connection, workflow, "in", name="of no integration")
+    facts = facts_of(connection, workflow, now=NOW)
+    assert set(facts.credentials) == {"pay"}
+    found = facts.credentials["pay"]
+    assert (found.name, found.state, found.days_left, found.age_days) == (
+        "stripe_live", CredentialState.EXPIRING, 6, 100,
+    )  # fmt: skip
+    assert "never to be read" not in facts.model_dump_json()
+
+
+def test_secret_in_the_name_of_a_credential_is_redacted(standalone: Connection) -> None:
+    workflow = add_workflow(standalone, add_workspace(standalone), nodes=NODES)
+    use_credential(standalone, workflow, "pay", name=SECRET)
+    assert SECRET not in facts_of(standalone, workflow).credentials["pay"].name
+
+
+def test_credentials_are_left_out_with_the_history(connection: Connection, workflow: str) -> None:
+    use_credential(connection, workflow, "pay")
+    assert facts_of(connection, workflow, include_historical_data=False).credentials == {}
+
+
+def test_user_who_may_not_read_credentials_does_without(connection: Connection, workflow: str) -> None:
+    use_credential(connection, workflow, "pay", expires_at=NOW)
+    role = f"guest_{uuid.uuid4().hex}"
+    connection.execute(text(f"CREATE ROLE {role}"))
+    connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"))
+    connection.execute(text(f"REVOKE ALL ON credentials FROM {role}"))
+    connection.execute(text(f"SET LOCAL ROLE {role}"))
+    schema = inspect_schema(connection)
+    assert not schema.credentials_readable
+    assert read_credentials(connection, [workflow], schema=schema) == {}
+    assert find_one(connection, workflow, schema=schema).workflow_id == workflow
+    # The columns that are needed are enough; what is in a credential may stay closed.
+    connection.execute(text("RESET ROLE"))
+    connection.execute(
+        text(f"GRANT SELECT (id, name, type, expires_at, created_at, updated_at) ON credentials TO {role}")
+    )
+    connection.execute(text(f"SET LOCAL ROLE {role}"))
+    schema = inspect_schema(connection)
+    assert set(read_credentials(connection, [workflow], schema=schema)) == {(workflow, "pay")}
+    assert find_one(connection, workflow, schema=schema).history_signature

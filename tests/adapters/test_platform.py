@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -194,6 +195,25 @@ def test_workflow_whose_history_changed_is_found(world: World) -> None:
     world.store()
     refresh_history(world.connection, days=30, now=NOW)
     assert world.changed() == []
+
+
+def test_workflow_whose_credential_comes_to_its_end_is_found(world: World) -> None:
+    found = world.workflow()
+    soon = datetime.now(UTC) + timedelta(days=13)
+    query = "SELECT workspace_id::text FROM workflows WHERE id::text = :id"
+    workspace = world.connection.execute(text(query), {"id": found}).scalar_one()
+    credential = insert_row(
+        world.connection, "credentials", workspace_id=workspace, name="k", type="t", data="", expires_at=soon
+    )
+    insert_row(world.connection, "workflow_credentials", workflow_id=found, credential_id=credential, node_id="pay")
+    world.store()
+    assert world.changed() == []
+    world.update("credentials", credential, "updated_at = now()")  # its use may move that
+    assert world.changed() == []
+    for moved in ("+ interval '1 year'", "- interval '2 years'"):
+        world.update("credentials", credential, f"expires_at = expires_at {moved}")
+        assert world.changed() == [found]
+        world.store()
 
 
 def test_runbook_that_was_deleted_is_missed(world: World) -> None:
