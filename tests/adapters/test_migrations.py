@@ -27,6 +27,11 @@ from tests.support.snapshot import everything_of, rows_of, schema_of
 HOSTS = ["older_host", "newer_host"]
 ADDED = {"type", "ai_generated", "sections"}
 OWN_TABLES = {
+    "runbook_pending_events",
+    "runbook_request_keys",
+    "runbook_requests",
+    "runbook_tokens",
+    "runbook_webhook_receipts",
     "runbook_generations",
     "runbook_drafts",
     "runbook_node_history",

@@ -2,11 +2,12 @@
 
 from runbooks.migrations.steps import Step
 from runbooks.migrations.v0001.host import Host
+from runbooks.migrations.v0001.own_api import API_TABLES, api_tables
 
 
 def own_tables(host: Host) -> list[Step]:
     """Create them, with the host's id type."""
-    tables = _tables(host)
+    tables = _tables(host) | api_tables(host)
     return [
         Step(
             f"{name}: new table",
@@ -163,6 +164,7 @@ CREATE TABLE runbook_coverage_snapshots (
 
 
 OWN_TABLES = (
+    *API_TABLES,
     "runbook_coverage_snapshots",
     "runbook_ratings",
     "runbook_connector_history",
