@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runbooks.core.failure_classes import Severity
+from runbooks.core.repeats import Place, Repeats
 from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection, by_risk
 
 _CODE = re.compile(r"`[^`]+`")
@@ -18,6 +19,8 @@ MOST_SECTIONS = 100
 """Sections that a page writes out; a browser gives up on much more, and so does a reader."""
 
 
+MANY_SECTIONS = 5
+"""From here on a page writes out the same steps only once; a shorter one is quicker to read without a jump."""
 SILENT = "_silent"
 """How the ids of scenarios end in which nothing starts the workflow."""
 MOST_PLACES = 3
@@ -27,8 +30,9 @@ def to_markdown(runbook: Runbook) -> str:
     """The whole runbook on one page, the riskiest integration and the likeliest scenario first."""
     sections = by_risk(runbook.sections)
     lines = [*_head(runbook), *_glance(sections, runbook.general), *_picture(runbook.diagram)]
+    repeats = Repeats() if len(sections) >= MANY_SECTIONS else None
     for number, section in enumerate(sections[:MOST_SECTIONS], start=1):
-        lines += _section(section, number)
+        lines += _section(section, number, repeats)
     lines += _general(runbook.general, len(sections) + 1)
     lines += [*_matrix(runbook), *_footer(runbook)]
     return "\n".join(lines).rstrip() + "\n"
@@ -160,13 +164,20 @@ def _picture(diagram: str) -> list[str]:
     ]
 
 
-def _section(section: RunbookSection, number: int) -> list[str]:
+def _section(section: RunbookSection, number: int, repeats: Repeats | None) -> list[str]:
     lines = [f'<a id="s{number}"></a>', "", f"## {number}. {escape(_name(section))}: {escape(_service(section))}", ""]
     lines += [f"- **Calls:** {escape(_address(section))}"]
     lines += [f"- **If it fails:** {escape(section.impact)}"] if section.impact else []
     lines += [f"- **Run it again?** {escape(section.rerun)}"] if section.rerun else []
     lines += [f"- **Reliability:** {' '.join(escape(one) for one in section.history)}"] if section.history else []
-    return [*lines, "", *_scenarios(section.failure_scenarios, number)]
+    lines += ["", *_links(section.failure_scenarios, number)]
+    for place, scenario in enumerate(section.failure_scenarios, start=1):
+        label, anchor = f"{number}.{place}", f"s{number}-{place}"
+        earlier = repeats.earlier(section, scenario, number=label, anchor=anchor) if repeats else None
+        lines += _heading(scenario, label, anchor)
+        lines += _steps_elsewhere(section, earlier) if earlier else _steps(scenario)
+        lines += _end(scenario, docs=not earlier)
+    return lines
 
 
 def _general(general: Sequence[FailureScenario], number: int) -> list[str]:
@@ -177,34 +188,58 @@ def _general(general: Sequence[FailureScenario], number: int) -> list[str]:
         "",
         f"## {number}. The workflow as a whole",
         "",
-        *_scenarios(general, number),
+        *_links(general, number),
+        *(
+            line
+            for place, scenario in enumerate(general, start=1)
+            for line in (
+                *_heading(scenario, f"{number}.{place}", f"s{number}-{place}"),
+                *_steps(scenario),
+                *_end(scenario),
+            )
+        ),
     ]
 
 
-def _scenarios(scenarios: Sequence[FailureScenario], number: int) -> list[str]:
+def _links(scenarios: Sequence[FailureScenario], number: int) -> list[str]:
     links = " · ".join(
         f"[{escape_cell(scenario.scenario)}](#s{number}-{place})" for place, scenario in enumerate(scenarios, start=1)
     )
-    lines = [f"Likeliest first: {links}", ""] if len(scenarios) > 1 else []
-    for place, scenario in enumerate(scenarios, start=1):
-        lines += _scenario(scenario, f"{number}.{place}", f"s{number}-{place}")
-    return lines
+    return [f"Likeliest first: {links}", ""] if len(scenarios) > 1 else []
 
 
-def _scenario(scenario: FailureScenario, number: str, anchor: str) -> list[str]:
-    lines = [f'<a id="{anchor}"></a>', "", f"### {number} {escape(scenario.scenario)}", ""]
-    lines += [f"Severity **{scenario.severity.value}**"]
-    lines[-1] += f" · {' '.join(escape(one) for one in scenario.evidence)}" if scenario.evidence else ""
-    lines.append("")
-    lines += _list("Looks like", scenario.symptoms, numbered=False)
-    lines += _list("Diagnose", scenario.diagnosis, numbered=True)
-    lines += _list("Fix", scenario.remediation, numbered=True)
-    lines += _list("Verify", scenario.verification, numbered=False)
-    lines += _list("Prevent", scenario.prevention, numbered=False)
-    if scenario.escalation:
-        lines += [f"**Escalate:** {escape(scenario.escalation)}", ""]
-    if scenario.docs_url and _URL.fullmatch(scenario.docs_url):
-        lines += [f"Provider's page: <{scenario.docs_url}>", ""]
+def _heading(scenario: FailureScenario, number: str, anchor: str) -> list[str]:
+    evidence = f" · {' '.join(escape(one) for one in scenario.evidence)}" if scenario.evidence else ""
+    return [
+        f'<a id="{anchor}"></a>',
+        "",
+        f"### {number} {escape(scenario.scenario)}",
+        "",
+        f"Severity **{scenario.severity.value}**{evidence}",
+        "",
+        *_list("Looks like", scenario.symptoms, numbered=False),
+    ]
+
+
+def _steps(scenario: FailureScenario) -> list[str]:
+    return [
+        *_list("Diagnose", scenario.diagnosis, numbered=True),
+        *_list("Fix", scenario.remediation, numbered=True),
+        *_list("Verify", scenario.verification, numbered=False),
+        *_list("Prevent", scenario.prevention, numbered=False),
+    ]
+
+
+def _steps_elsewhere(section: RunbookSection, earlier: Place) -> list[str]:
+    here, there = escape(f'"{_name(section)}"'), escape(earlier.node)
+    link = f"[{earlier.number}](#{earlier.anchor})"
+    return [f"**Diagnose, fix, verify, prevent:** as in {link}, with node {here} in place of {there}.", ""]
+
+
+def _end(scenario: FailureScenario, *, docs: bool = True) -> list[str]:
+    lines = [f"**Escalate:** {escape(scenario.escalation)}", ""] if scenario.escalation else []
+    if docs and scenario.docs_url and _URL.fullmatch(scenario.docs_url):
+        lines += [f"Reference: <{scenario.docs_url}>", ""]
     return lines
 
 

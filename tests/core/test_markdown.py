@@ -9,8 +9,9 @@ from runbooks.adapters.catalogue_files import load_catalogue
 from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.failure_classes import FailureClass, Severity
 from runbooks.core.integration import IntegrationKind
-from runbooks.core.markdown import MOST_SECTIONS, escape, escape_cell, to_markdown, without_picture
+from runbooks.core.markdown import MANY_SECTIONS, MOST_SECTIONS, escape, escape_cell, to_markdown, without_picture
 from runbooks.core.runbook import Runbook, by_risk
+from runbooks.core.workflow import Node
 from tests.support.runbook_facts import make_facts, make_group, make_integration, make_reliability, make_workflow
 
 
@@ -187,6 +188,35 @@ def test_a_service_called_after_its_node_is_not_named_twice() -> None:
     (section,) = writer().write(make_facts(make_integration(service='HTTP endpoint of "Charge card"'))).sections
     page = to_markdown(written().model_copy(update={"sections": (section,)}))
     assert "## 1. Charge card: HTTP endpoint\n" in page
+
+
+def test_a_long_page_writes_the_same_steps_out_only_once() -> None:
+    nodes = tuple(Node(key=f"n{n}", type="action_slack", label=f"Tell team {n}") for n in range(MANY_SECTIONS))
+    calls = [
+        make_integration(node_key=node.key, node_label=node.label, credential="Slack", upstream=(), downstream=())
+        for node in nodes
+    ]
+    runbook = writer().write(make_facts(*calls, workflow=make_workflow(nodes=nodes)))
+    page = to_markdown(runbook)
+    (first, *_, last) = runbook.sections
+    timeout = first.failure_scenarios[0]
+    assert page.count(escape(timeout.diagnosis[0])) == 1
+    assert 'as in [1.1](#s1-1), with node "Tell team 4" in place of "Tell team 0".' in page
+    for text in (*last.failure_scenarios[0].symptoms, last.failure_scenarios[0].escalation):
+        assert escape(text) in page[page.index('<a id="s5-1">') :]
+    short = to_markdown(runbook.model_copy(update={"sections": runbook.sections[:-1]}))
+    assert "in place of" not in short
+
+
+def test_steps_that_differ_in_more_than_the_nodes_name_are_written_out() -> None:
+    nodes = tuple(Node(key=f"n{n}", type="action_slack", label=f"Tell team {n}") for n in range(MANY_SECTIONS))
+    calls = [
+        make_integration(node_key=node.key, node_label=node.label, credential=f"Token {number}")
+        for number, node in enumerate(nodes)
+    ]
+    page = to_markdown(writer().write(make_facts(*calls, workflow=make_workflow(nodes=nodes))))
+    for number in range(MANY_SECTIONS):
+        assert f'Open credential "Token {number}" on the Credentials page' in page
 
 
 def test_a_huge_page_writes_out_the_riskiest_sections_and_says_where_the_others_are() -> None:
