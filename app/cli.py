@@ -230,6 +230,76 @@ def evaluate_errors(file: Path) -> int:
     return run_evaluate_errors(file)
 
 
+token = App(name="token", help="Who may use the HTTP API.")
+app.command(token)
+
+
+@token.command(name="create")
+def token_create(
+    *,
+    workspace: str,
+    scopes: str,
+    expires_days: Annotated[int | None, Parameter(validator=lambda _type, value: _positive(value))] = None,
+    user: str | None = None,
+    name: str = "",
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Make a token and show it, this once.
+
+    Args:
+        workspace: Id of the workspace that it opens, or `all`.
+        scopes: Comma-separated, of runbooks:read, runbooks:generate, runbooks:review, coverage:read.
+        expires_days: After so many days it counts no more; without, it never expires.
+        user: Id of the platform's user on whose behalf it acts, who then shows as the one who acknowledged.
+        name: What it is for, to be told apart in the list.
+        json: Print `{"id", "token"}`.
+    """
+    from app.token import run_create
+
+    return run_create(workspace=workspace, scopes=scopes, expires_days=expires_days, user=user, name=name, as_json=json)
+
+
+@token.command(name="list")
+def token_list(*, json: Annotated[bool, Flag] = False) -> int:
+    """List the tokens that were made.
+
+    Args:
+        json: Print JSON.
+    """
+    from app.token import run_list
+
+    return run_list(as_json=json)
+
+
+@token.command(name="revoke")
+def token_revoke(token_id: str) -> int:
+    """End a token; its next request is refused.
+
+    Args:
+        token_id: Its id, as shown by `token list`.
+    """
+    from app.token import run_revoke
+
+    return run_revoke(token_id)
+
+
+@app.command
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Parameter(validator=lambda _type, value: _port(value))] = 8000,
+) -> int:
+    """Serve the HTTP API until it is stopped.
+
+    Args:
+        host: Address to listen on; 0.0.0.0 for all.
+        port: Port to listen on; 0 for any that is free.
+    """
+    from app.serve import run_serve
+
+    return run_serve(host=host, port=port)
+
+
 @app.command
 def doctor() -> int:
     """Check the database, Prefect and the LLM, one line each, with the fix."""
@@ -258,3 +328,8 @@ def main() -> None:
 def _positive(value: int | None) -> None:
     if value is not None and value < 1:
         raise ValueError("must be at least 1")
+
+
+def _port(value: int) -> None:
+    if not 0 <= value <= 65535:
+        raise ValueError("must be between 0 and 65535")

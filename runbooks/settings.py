@@ -58,7 +58,20 @@ class Settings(BaseSettings):
     """Status of a new proactive row; `open` would look like an incident in the platform's own list."""
     coverage_target: float = Field(default=0.8, ge=0, le=1)
 
-    @field_validator("database_url", "openai_api_key", "openai_base_url", "model", "pg_bin", mode="before")
+    webhook_secrets: SecretStr | None = None
+    """Secrets that senders sign webhooks with, separated by commas; unset: webhooks are refused."""
+    api_rate_per_minute: int = Field(default=1200, ge=0)
+    """Requests of one token to one API process; 0 for no limit."""
+    api_wait_s: float = Field(default=25, gt=0, le=600)
+    """How long a request for a runbook is held open before it is answered with where to look for the result."""
+    api_runs: int = Field(default=4, ge=1, le=64)
+    """Runbooks that one API process writes at once."""
+    api_queue: int = Field(default=200, ge=1, le=100_000)
+    """Workflows that may wait for one of them; more are told to come back."""
+
+    @field_validator(
+        "database_url", "openai_api_key", "openai_base_url", "model", "pg_bin", "webhook_secrets", mode="before"
+    )
     @classmethod
     def empty_is_unset(cls, value: object) -> object:
         """An empty variable means the same as none, as compose files and CI set them."""

@@ -74,7 +74,7 @@ class Database:
 
     def valid_ids(self, ids: Sequence[str]) -> list[str]:
         """Those of `ids` that the host's id type can hold; the others can name nothing."""
-        return [value for value in ids if _fits(value, self.schema.id_type)]
+        return [value for value in ids if fits(value, self.schema.id_type)]
 
     def close(self) -> None:
         """Give back all connections."""
@@ -82,7 +82,8 @@ class Database:
             self.engine.dispose()
 
 
-def _fits(value: str, id_type: str) -> bool:
+def fits(value: str, id_type: str) -> bool:
+    """Whether a column of this type can hold the id."""
     if id_type == "uuid":
         return UUID.fullmatch(value) is not None
     if id_type in LARGEST:
