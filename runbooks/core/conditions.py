@@ -33,6 +33,7 @@ INTEGRATION_CONDITIONS = frozenset(
         "url",
         "sends",
         "moves_money",
+        "text_model",
         "public_host",
         "private_host",
     }
@@ -76,6 +77,10 @@ _MESSAGES = frozenset({"message", "mail", "email", "sms", "chat", "reply", "noti
 _NO_SENDING = frozenset(
     {"add", "archive", "close", "create", "delete", "edit", "invite", "join", "kick", "leave", "mark", "move", "open"}
     | {"pin", "remove", "rename", "set", "star", "trash", "unarchive", "unpin", "unstar", "untrash", "update"}
+)
+_NO_TEXT = frozenset(
+    {"embedding", "image", "audio", "speech", "video", "rerank", "reranker", "moderation", "ocr", "transcription"}
+    | {"transcribe", "translation", "flux", "predict", "feature", "upscale", "voice"}
 )
 _FORMS = frozenset({"formtrigger", "chattrigger"})
 # A host goes into commands that people paste into a shell, so nothing else than a host may pass for one.
@@ -140,6 +145,7 @@ def integration_conditions(integration: Integration, dialect: Dialect) -> frozen
         "url": integration.method is not None,
         "sends": sends(integration),
         "moves_money": moves_money(integration),
+        "text_model": _is_text_model(integration),
         "public_host": not private,
         "private_host": private,
     }
@@ -170,6 +176,12 @@ def moves_money(integration: Integration) -> bool:
         return False
     words = {word.removesuffix("s") for word in words_of(integration.operation)}
     return words.isdisjoint(_NO_MONEY) or not words.isdisjoint(_MONEY)
+
+
+def _is_text_model(integration: Integration) -> bool:
+    """Whether the answer is text that somebody asked for in words, as far as names tell."""
+    said = (*words_of(integration.node_type.rpartition(".")[2]), *words_of(integration.operation))
+    return integration.kind is IntegrationKind.AI_MODEL and _NO_TEXT.isdisjoint(word.removesuffix("s") for word in said)
 
 
 def shell_host(integration: Integration) -> str | None:

@@ -6,7 +6,7 @@ from runbooks.core.facts import Facts
 from runbooks.core.node_roles import WorkflowShape, short_type
 from runbooks.core.reliability import Reliability
 from runbooks.core.runbook import FailureScenario, RunbookSection, by_risk
-from runbooks.core.terms import Names, tidy
+from runbooks.core.terms import NAMELESS, Names, tidy
 
 NAMED_SERVICES = 5
 _STARTS_AT = {
@@ -55,7 +55,7 @@ def _services(sections: Sequence[RunbookSection]) -> list[str]:
 
 
 def _is_called_after_its_node(section: RunbookSection) -> bool:
-    return section.integration == f'HTTP endpoint of "{section.node_label}"'
+    return section.integration == f'{NAMELESS}{section.node_label}"'
 
 
 def _suspects(facts: Facts, names: Names, ranked: Sequence[RunbookSection]) -> str:

@@ -28,6 +28,8 @@ WORKFLOW_PLACEHOLDERS = COMMON | {
 }
 
 LONGEST_NAME = 80
+NAMELESS = 'HTTP endpoint of "'
+"""How a service is called of which neither name nor host is known."""
 NAMED_NODES = 3
 """How many nodes a list names before it counts the rest."""
 
@@ -87,7 +89,7 @@ def integration_values(
 ) -> dict[str, str]:
     """Fill every placeholder of an integration's scenarios."""
     node = names[integration.node_key]
-    service = tidy(integration.service) or "the service"
+    service = _service(integration.service)
     values = {
         **_common(names, shape, node),
         "service": service,
@@ -139,6 +141,11 @@ def _common(names: Names, shape: WorkflowShape, node: str) -> dict[str, str]:
         "next_runs": _NEXT_RUNS.get(shape.trigger_type, "the next three executions"),
         "trigger": f"trigger {names[shape.trigger.key]}" if shape.trigger else "the trigger",
     }
+
+
+def _service(name: str) -> str:
+    """Its name; an address that only its node names is not worth a name in every sentence."""
+    return "the called service" if name.startswith(NAMELESS) else tidy(name) or "the service"
 
 
 def _credential(integration: Integration, node: str) -> str:

@@ -379,6 +379,35 @@ def test_only_a_node_with_an_address_of_its_own_is_asked_for_it(writer: Catalogu
         assert ("the expression that builds it" in text) is asked
 
 
+def test_only_a_model_that_answers_in_words_is_asked_for_shorter_answers(writer: CatalogueWriter) -> None:
+    model = make_integration(kind=IntegrationKind.AI_MODEL, service="Acme AI", service_id="acme_ai", access="read")
+    for operation, in_words in (("POST /v1/chat", True), ("POST /v1/embeddings", False), ("image.generate", False)):
+        (section,) = writer.write(make_facts(model.model_copy(update={"operation": operation}))).sections
+        text = " ".join(line for one in section.failure_scenarios for line in (*one.diagnosis, *one.remediation))
+        assert ("structured output" in text) is in_words
+        assert ("conversation memory" in text) is in_words
+        assert ("vectors of two models" in text) is not in_words
+
+
+def test_a_model_of_our_own_has_no_account_to_pay_for(writer: CatalogueWriter) -> None:
+    for host, billed in (("llm.internal", False), ("api.acme.example", True)):
+        model = make_integration(kind=IntegrationKind.AI_MODEL, service="Acme AI", service_id="acme_ai", host=host)
+        (section,) = writer.write(make_facts(model)).sections
+        classes = [scenario.failure_class for scenario in section.failure_scenarios]
+        assert (FailureClass.QUOTA_OR_BILLING in classes) is billed
+
+
+def test_a_service_without_a_name_is_not_named_after_its_node_in_every_sentence(writer: CatalogueWriter) -> None:
+    nameless = make_integration(
+        kind=IntegrationKind.HTTP_API, service='HTTP endpoint of "Charge card"', service_id="http", host=None
+    )
+    (section,) = writer.write(make_facts(nameless)).sections
+    text = " ".join(line for one in section.failure_scenarios for line in texts_of(one))
+    assert "HTTP endpoint of" not in text
+    assert "the called service" in text
+    assert section.integration == 'HTTP endpoint of "Charge card"'
+
+
 def test_names_with_braces_percent_signs_and_line_breaks_stay_text(writer: CatalogueWriter) -> None:
     label = "Pay {node} %(service)s 100%\nnow `rm -rf`"
     nodes = (Node(key="http_stripe", type="integration_stripe", label=label),)
