@@ -230,6 +230,22 @@ def evaluate_errors(file: Path) -> int:
     return run_evaluate_errors(file)
 
 
+@app.command
+def deploy() -> int:
+    """Make or renew the work pool, the deployments and the automations on the Prefect server of PREFECT_API_URL."""
+    from app.deploy import run_deploy
+
+    return run_deploy()
+
+
+@app.command
+def up() -> int:
+    """Run everything on this machine until Ctrl-C: database, Prefect server, worker, deployments, API."""
+    from app.up import run_up
+
+    return run_up()
+
+
 token = App(name="token", help="Who may use the HTTP API.")
 app.command(token)
 

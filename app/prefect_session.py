@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import make_url
-
 from app.console import say
-from runbooks.bootstrap import embedded_postgres
+from app.up_state import running
+from runbooks.bootstrap import prefect_database
 from runbooks.settings import Settings
 
 DEFAULTS = {
@@ -33,19 +32,30 @@ def server_is_configured() -> bool:
 
 @contextmanager
 def prefect_session(settings: Settings) -> Iterator[None]:
-    """Run flows in here. Without a configured server Prefect starts one of its own, on the embedded PostgreSQL.
+    """Run flows in here: on the configured server, else that of `runbooks up`, else one that Prefect starts by itself.
 
-    Its default, a SQLite file, locks up under a sweep's events, and may hold somebody else's runs.
+    The last runs on the embedded PostgreSQL: Prefect's default, a SQLite file, locks up under a sweep's events, and may
+    hold somebody else's runs.
     """
     quiet_prefect()
-    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings, temporary_settings
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_URL, temporary_settings
 
-    # Prefect fills in its SQLite default, so whether there is a value says nothing; who set it does.
-    chosen = get_current_settings().server.database.model_fields_set & {"connection_url", "host"}
-    if server_is_configured() or chosen:
+    if server_is_configured() or _database_is_chosen():
         yield
         return
+    up = running(settings.home)
+    if up is not None and up.prefect_api is not None:
+        with temporary_settings({PREFECT_API_URL: up.prefect_api}):
+            yield
+        return
     say("Starting Prefect's own server for this run, 10 to 20 s; set PREFECT_API_URL to use one that runs already …")
-    url = make_url(embedded_postgres(settings).url("prefect")).set(drivername="postgresql+asyncpg")
-    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url.render_as_string(hide_password=False)}):
+    embedded = settings.model_copy(update={"database_url": None})
+    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: prefect_database(embedded)}):
         yield
+
+
+def _database_is_chosen() -> bool:
+    """Whether somebody set Prefect's database; it fills in a SQLite default, so that there is a value says nothing."""
+    from prefect.settings import get_current_settings
+
+    return bool(get_current_settings().server.database.model_fields_set & {"connection_url", "host"})

@@ -38,6 +38,17 @@ def open_database(settings: Settings) -> "Database":
     return Database(embedded_postgres(settings).url("runbooks"))
 
 
+def prefect_database(settings: Settings) -> str:
+    """Address, as Prefect takes it, of a database for its own server in our PostgreSQL; made when missing."""
+    from sqlalchemy import make_url
+
+    from runbooks.adapters.prefect_database import NAME, ensure_prefect_database, for_asyncpg
+
+    if settings.database_url is None:
+        return for_asyncpg(make_url(embedded_postgres(settings).url(NAME)))
+    return for_asyncpg(ensure_prefect_database(open_database(settings).url))
+
+
 @cache
 def open_classifier() -> "Classifier":
     """The classifier of error messages, with our rules."""

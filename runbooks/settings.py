@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from platformdirs import user_data_path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -69,6 +70,14 @@ class Settings(BaseSettings):
     api_queue: int = Field(default=200, ge=1, le=100_000)
     """Workflows that may wait for one of them; more are told to come back."""
 
+    work_pool: str = Field(default="runbooks", min_length=1)
+    """Prefect work pool of the deployments."""
+    work_queue: str = Field(default="default", min_length=1)
+    sweep_cron: str = Field(default="0 2 * * *", min_length=1)
+    """When the nightly sweep runs."""
+    timezone: str = "UTC"
+    """Time zone of that schedule, like `Europe/Berlin`."""
+
     @field_validator(
         "database_url", "openai_api_key", "openai_base_url", "model", "pg_bin", "webhook_secrets", mode="before"
     )
@@ -76,6 +85,16 @@ class Settings(BaseSettings):
     def empty_is_unset(cls, value: object) -> object:
         """An empty variable means the same as none, as compose files and CI set them."""
         return None if value == "" else value
+
+    @field_validator("timezone")
+    @classmethod
+    def known_timezone(cls, value: str) -> str:
+        """A schedule in an unknown zone would not run, and nobody would be told."""
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone; names are like Europe/Berlin") from error
+        return value
 
     @cached_property
     def llm_configured(self) -> bool:
