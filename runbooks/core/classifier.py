@@ -11,6 +11,8 @@ from runbooks.core.phrases import Phrase, words
 LONGEST_TEXT = 2000
 """A longer message is judged by its head and its tail: the detail stands in one of them."""
 HEAD = 1500
+LONGEST_READ = 6000
+"""A longer message is cut before its stack frames are taken out: what follows them may be the cause."""
 LONGEST_FIELD = 200
 NO_RULE = "no-rule"
 EVERYDAY_WORDS = frozenset(
@@ -19,7 +21,20 @@ EVERYDAY_WORDS = frozenset(
 """Names of services that in a message are more often just words; they count in the service's own field."""
 
 _URL = re.compile(r"(https?://[^\s/?#\"']++)[^\s\"'<>]*+")
-_ESCAPED = re.compile(r"\\+[nrt\"]")
+_ESCAPED = re.compile(r"\\+[nrt\"]|(?<![\w'])[ub](?=['\"])")
+"""Escapes, and the letter before a string as Python 2 writes it: `u'not_found'`."""
+_STACK_FRAME = re.compile(
+    r"\bat (?:async |new )?[\w.$<>/]{1,150}+(?: \[as [\w.]{1,40}\])? ?"
+    r"\((?:[^()\n]{0,200}:\d++|Native Method|Unknown Source|<anonymous>)\)"
+    r"|\bat (?:async )?(?:file:|node:|webpack|[A-Za-z]:\\|\.{0,2}/)[^\s()\"]{0,200}:\d++:\d++"
+    r"|File \"[^\"\n]{1,200}\", line \d++(?:, in [\w<>.]++)?(?:\n {2,}[^\n]*+)?"
+)
+_PAIR_THAT_TELLS_NOTHING = re.compile(
+    r"\\{0,4}[\"'](?:[\w.-]{1,40}\\{0,4}[\"']\s?:\s?(?:null|None|\\{0,4}\"\\{0,4}\"|''|\[\]|\{\})"
+    r"|(?:type|object)\\{0,4}[\"']\s?:\s?\\{0,4}[\"']error\\{0,4}[\"'])(?=[\s,}\]])"
+)
+_ERROR_PAGE = re.compile(r"<(?:title|h1)>\s{0,9}[45]\d\d\b", re.IGNORECASE)
+_TAG = re.compile(r"<[!/]?[A-Za-z][^<>]{0,200}>")
 _SERVICE_WORD = re.compile(r"[a-z0-9]+")
 _STATUS_IN_BRACKETS = re.compile(r"\(([45]\d\d)\)")
 _STATUS_IN_TEXT = re.compile(
@@ -133,9 +148,9 @@ def _conditions_hold(rule: Rule, evidence: Evidence) -> bool:
 
 def read_evidence(error: ErrorFacts, service_words: frozenset[str]) -> Evidence:
     """Bring an error into the form that rules look at; never fails."""
-    message = _shorten(_as_text(error.message))
+    message = _shorten(_without_noise(_as_text(error.message)))
     code = _as_text(error.error_code)[:LONGEST_FIELD]
-    text = _ESCAPED.sub(" ", _URL.sub(r"\1", message.replace("’", "'")))
+    text = _ESCAPED.sub(" ", _URL.sub(r"\1", message))
     row = f" | code {words(code)} | {words(text)} " if code else f" | {words(text)} "
     given = _as_text(error.service)[:LONGEST_FIELD]
     return Evidence(
@@ -155,10 +170,19 @@ def _as_text(value: object) -> str:
     return ""
 
 
-def _shorten(text: str) -> str:
-    if len(text) <= LONGEST_TEXT:
+def _without_noise(text: str) -> str:
+    """Take out what names code and empty fields: `at Timeout.close (net.js:1:2)` is no timeout."""
+    text = _shorten(text, LONGEST_READ).replace("’", "'")
+    text = _PAIR_THAT_TELLS_NOTHING.sub(" ", _STACK_FRAME.sub(" ", text))
+    # A page that states its status is the server's way to say it; another page stands where data should be.
+    return _TAG.sub(" ", text) if _ERROR_PAGE.search(text) else text
+
+
+def _shorten(text: str, longest: int = LONGEST_TEXT) -> str:
+    if len(text) <= longest:
         return text
-    return f"{text[:HEAD]} {text[HEAD - LONGEST_TEXT :]}"
+    tail = LONGEST_TEXT - HEAD
+    return f"{text[: longest - tail]} {text[-tail:]}"
 
 
 def _services(text: str, service_words: Iterable[str]) -> frozenset[str]:

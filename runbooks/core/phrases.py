@@ -12,6 +12,7 @@ It compiles to a regular expression whose every repetition is bounded or possess
 """
 
 import re
+import unicodedata
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,11 +23,17 @@ CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|hy 000|violati
 """What stands before a provider's code: `code: 21610`, `Error 21610`, `SQLSTATE[42P01]`, or the start of a text."""
 
 _WORD = re.compile(r"OAuth|[A-Z]{2,}s(?![A-Za-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)?|\d+|(?<!\.)[.!?](?=\s)")
+_ACCENT = re.compile(r"[\u0300-\u036f]+")
 _TOKEN = re.compile(r"[()|]|\.\.\.|<n>|[^\s()|]+")
 
 
 def words(text: str) -> str:
-    """The words and ends of sentences of a text in lower case, one space apart; camel and snake case come apart."""
+    """The words and ends of sentences of a text in lower case, one space apart; camel and snake case come apart.
+
+    Letters lose their accents, so a phrase is written without them: "conexión" is `conexion`.
+    """
+    if not text.isascii():
+        text = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
     return " ".join(_WORD.findall(text)).lower()
 
 
@@ -119,6 +126,8 @@ def _group(tokens: list[str], text: str) -> _Part:
 
 def _word(token: str) -> _Part:
     found = words(token).split()
+    if not found:  # would match the empty text and so make its whole choice optional
+        raise ValueError(f"{token!r} has no letter or digit in it")
     pattern = "".join(f" {re.escape(word)}" for word in found)
     whole = found[:-1] if token.endswith("*") else found
     return _Part(pattern + ("[^ ]*+" if token.endswith("*") else ""), tuple(frozenset({word}) for word in whole))

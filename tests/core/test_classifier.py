@@ -65,6 +65,59 @@ def test_a_long_message_keeps_its_head_and_its_tail() -> None:
     assert len(row) < 2_100
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "at Timeout._onTimeout (node_modules/got/timed-out.js:179:7)",
+        "at async TLSSocket.connect (node:net:1:2)",
+        "at file:///srv/timeout/tls.mjs:10:4",
+        "at com.acme.timeout.TlsPool.get(TlsPool.java:12)",
+        "at tls.timeout.Native.call(Native Method)",
+        'File "/usr/lib/tls/timeout.py", line 3, in timeout\n    raise tls.timeout()',
+    ],
+)
+def test_a_stack_frame_is_no_evidence(frame: str) -> None:
+    row = read_evidence(ErrorFacts(message=f"Error: it broke\n    {frame}\nCaused by: no disk"), NOTHING).row
+    assert row.split() == ["|", "error", "it", "broke", "caused", "by", "no", "disk"]
+
+
+def test_what_looks_a_little_like_a_stack_frame_stays() -> None:
+    row = read_evidence(ErrorFacts(message="could not connect at db.acme.io (timeout after 5 s)"), NOTHING).row
+    assert row == " | could not connect at db acme io timeout after 5 s "
+
+
+def test_the_cause_after_a_long_stack_is_read() -> None:
+    frames = "\n".join(f"at com.acme.Handler.run(Handler.java:{n})" for n in range(50))
+    row = read_evidence(ErrorFacts(message=f"first\n{frames}\nCaused by: disk full\n{frames}"), NOTHING).row
+    assert " disk full " in row
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"type": "error", "param": null, "note": "", "message": "late"}',
+        '{\\"type\\":\\"error\\",\\"param\\":null,\\"message\\":\\"late\\"}',
+        "{'type': 'error', 'param': None, 'list': [], 'message': 'late'}",
+    ],
+)
+def test_an_empty_field_is_no_evidence(body: str) -> None:
+    assert read_evidence(ErrorFacts(message=body), NOTHING).row == " | message late "
+
+
+def test_a_page_that_states_its_status_counts_by_it() -> None:
+    page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>"
+    evidence = read_evidence(ErrorFacts(message=page), NOTHING)
+    assert evidence.row == " | 502 bad gateway "
+    assert evidence.status_code == 502
+    other = read_evidence(ErrorFacts(message=page.replace("502 Bad Gateway", "Log in")), NOTHING)
+    assert " doctype html " in other.row
+
+
+def test_the_letter_before_a_string_is_no_part_of_it() -> None:
+    row = read_evidence(ErrorFacts(message="{u'error': u'not_found', 'text': b'isn't'}"), NOTHING).row
+    assert row == " | error not found text isn't "
+
+
 def test_the_first_rule_that_fires_decides_and_is_named_with_its_phrase() -> None:
     classifier = Classifier(
         [

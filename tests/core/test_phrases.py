@@ -19,6 +19,10 @@ def test_code_and_sentence_are_the_same_words(spelling: str) -> None:
     assert words(spelling) == "user rate limit exceeded"
 
 
+def test_letters_lose_their_accents() -> None:
+    assert words("ERROR: conexión rechazada – Schlüssel") == "error conexion rechazada schlussel"
+
+
 @pytest.mark.parametrize(
     ("phrase", "text", "expected"),
     [
@@ -44,7 +48,7 @@ def test_phrase_finds_what_it_says(phrase: str, text: str, expected: bool) -> No
     assert found(phrase, text) is expected
 
 
-@pytest.mark.parametrize("phrase", ["(a|b", "a)", "a|b", "", "...", "()"])
+@pytest.mark.parametrize("phrase", ["(a|b", "a)", "a|b", "", "...", "()", "a ($|b)", "a *"])
 def test_what_is_no_phrase_is_refused(phrase: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         compile_phrase(phrase)
