@@ -1,6 +1,7 @@
 """`runbooks token`: who may use the HTTP API."""
 
 import json
+from datetime import UTC, datetime
 
 from rich.table import Table
 
@@ -58,11 +59,9 @@ def run_list(*, as_json: bool) -> int:
         return 0
     table = Table("id", "name", "workspace", "scopes", "user", "expires", "revoked")
     for token in tokens:
-        row = _plain(token)
-        table.add_row(
-            token.id, token.name, token.workspace_id or ALL, ", ".join(token.scopes), token.user_id or "",
-            row["expires_at"] or "never", row["revoked_at"] or "",
-        )  # fmt: skip
+        workspace, scopes = token.workspace_id or ALL, ", ".join(token.scopes)
+        ends = (_when(token.expires_at) or "never", _when(token.revoked_at) or "")
+        table.add_row(token.id, token.name, workspace, scopes, token.user_id or "", *ends)
     results().print(table)
     return 0
 
@@ -89,7 +88,11 @@ def _plain(token: Token) -> dict[str, str | list[str] | None]:
         "workspace": token.workspace_id or ALL,
         "scopes": list(token.scopes),
         "user": token.user_id,
-        "created_at": token.created_at.isoformat(timespec="seconds"),
-        "expires_at": token.expires_at.isoformat(timespec="seconds") if token.expires_at else None,
-        "revoked_at": token.revoked_at.isoformat(timespec="seconds") if token.revoked_at else None,
+        "created_at": _when(token.created_at),
+        "expires_at": _when(token.expires_at),
+        "revoked_at": _when(token.revoked_at),
     }
+
+
+def _when(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat(timespec="seconds") if at is not None else None

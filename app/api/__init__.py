@@ -1,0 +1,1 @@
+"""The HTTP API. `application.create_app` puts it together; each module beside it has one subject."""
