@@ -5,6 +5,8 @@
     ├── DefinitionError        a workflow definition cannot be read
     ├── WorkflowNotFound       no active workflow has that id
     ├── RunbookNotFound        the workflow has no runbook yet
+    ├── ExecutionNotFound      no execution has that id
+    ├── ExecutionNotFailed     the execution is there, but there is no failure to explain
     ├── CatalogueError         a file of the failure catalogue is wrong
     ├── DatabaseError          the database refused, is missing or not migrated
     │   ├── DatabaseUnreachable
@@ -37,6 +39,14 @@ class WorkflowNotFound(RunbooksError):
 
 class RunbookNotFound(RunbooksError):
     """The workflow has no runbook yet."""
+
+
+class ExecutionNotFound(RunbooksError):
+    """No execution has that id."""
+
+
+class ExecutionNotFailed(RunbooksError):
+    """The execution is there, but there is no failure to explain: it did not fail, or it is a replay."""
 
 
 class CatalogueError(RunbooksError):

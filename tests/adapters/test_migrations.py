@@ -34,6 +34,7 @@ OWN_TABLES = {
     "runbook_webhook_receipts",
     "runbook_generations",
     "runbook_drafts",
+    "runbook_incidents",
     "runbook_node_history",
     "runbook_failure_groups",
     "runbook_connector_history",

@@ -149,6 +149,18 @@ CREATE TABLE runbook_ratings (
     UNIQUE (runbook_id, rater)
 )""",
         ),
+        # What we last wrote into the row of a failed execution, so that a row that a person edited is told from ours.
+        "runbook_incidents": (
+            f"""
+CREATE TABLE runbook_incidents (
+    runbook_id {runbook_id} PRIMARY KEY{runbook},
+    content_hash text NOT NULL,
+    node_key text,
+    failure_class text NOT NULL,
+    scenario_id text,
+    written_at timestamptz NOT NULL
+)""",
+        ),
         # A row without workspace is about all of them.
         "runbook_coverage_snapshots": (
             f"""
@@ -165,6 +177,7 @@ CREATE TABLE runbook_coverage_snapshots (
 
 OWN_TABLES = (
     *API_TABLES,
+    "runbook_incidents",
     "runbook_coverage_snapshots",
     "runbook_ratings",
     "runbook_connector_history",
