@@ -389,6 +389,24 @@ def test_only_a_model_that_answers_in_words_is_asked_for_shorter_answers(writer:
         assert ("vectors of two models" in text) is not in_words
 
 
+def test_a_call_that_only_reads_sends_no_text_that_could_be_refused(writer: CatalogueWriter) -> None:
+    chat = {"kind": IntegrationKind.MESSAGING, "service": "Telegram", "service_id": "telegram", "method": None}
+    for access, operation, refused in (
+        ("read", "file.get", "messaging.read_refused"),
+        ("write", "message.send", "telegram.invalid_request"),
+    ):
+        (section,) = writer.write(make_facts(make_integration(**chat, access=access, operation=operation))).sections
+        ids = [one.scenario_id for one in section.failure_scenarios if one.failure_class == "invalid_request"]
+        assert ids == [refused]
+
+
+def test_a_query_that_only_writes_returns_no_other_data_than_before(writer: CatalogueWriter) -> None:
+    store = {"kind": IntegrationKind.DATABASE, "service": "Postgres", "service_id": "postgres", "method": None}
+    for access, told in (("read", True), ("write", False)):
+        (section,) = writer.write(make_facts(make_integration(**store, access=access, operation="query"))).sections
+        assert ("database.unexpected_response" in [one.scenario_id for one in section.failure_scenarios]) is told
+
+
 def test_a_model_of_our_own_has_no_account_to_pay_for(writer: CatalogueWriter) -> None:
     for host, billed in (("llm.internal", False), ("api.acme.example", True)):
         model = make_integration(kind=IntegrationKind.AI_MODEL, service="Acme AI", service_id="acme_ai", host=host)
