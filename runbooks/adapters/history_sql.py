@@ -36,7 +36,10 @@ ATTEMPT_KEY = """hash_record_extended(
 
 
 def distinct_attempts(condition: str, *, message: str = "NULL::text") -> str:
-    """SQL for the attempts of the window that count, each once; a failure wins over another report of the same."""
+    """SQL for the attempts of the window that count, each once; a failure wins over another report of the same.
+
+    Reports that differ in more are told apart to the last column, so that the order of the rows decides nothing.
+    """
     return f"""
         SELECT DISTINCT ON (key) * FROM (
             SELECT {ATTEMPT_KEY} AS key, a.workspace_id, a.workflow_id, a.execution_node_id, a.connector_key, a.status,
@@ -47,7 +50,8 @@ def distinct_attempts(condition: str, *, message: str = "NULL::text") -> str:
               AND NOT {IS_REPLAY}
               AND NOT EXISTS (SELECT FROM executions e WHERE e.id = a.execution_id AND e.is_deterministic_replay)
         ) attempts
-        ORDER BY key, failed DESC, status, duration_ms
+        ORDER BY key, failed DESC, status COLLATE "C", duration_ms, status_code, error_code COLLATE "C", is_retry,
+                 message COLLATE "C"
     """  # noqa: S608 - constants
 
 
