@@ -98,7 +98,9 @@ def _details(reliability: Reliability, timeout_s: float | None) -> list[str]:
     if reliability.p95_ms is not None:
         near = ""
         if timeout_s and reliability.scope is Scope.NODE and reliability.p95_ms >= 800 * timeout_s:
-            near = f" – the node gives up at {timeout_s:g} s, so there is little room"
+            full = reliability.p95_ms >= 995 * timeout_s
+            why = "so the slowest are cut off" if full else "so there is little room"
+            near = f" – the node gives up at {timeout_s:g} s, {why}"
         sentences.append(f"95% of the {_unit(reliability)}s took at most {_duration(reliability.p95_ms)}{near}.")
     if reliability.trend in _TREND:
         sentences.append(_TREND[reliability.trend])
@@ -133,7 +135,9 @@ def _percent(share: float) -> str:
 
 
 def _duration(milliseconds: float) -> str:
-    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 100_000 else f"{milliseconds / 1000:,.0f} s"
 
 
 def _quoted(message: str) -> str:

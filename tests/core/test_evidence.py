@@ -50,6 +50,18 @@ def test_a_slow_node_is_held_against_its_own_time_limit() -> None:
     assert "gives up" not in history(slow.model_copy(update={"scope": Scope.WORKSPACE}), timeout_s=30)
 
 
+def test_a_node_that_reaches_its_limit_is_said_to_be_cut_off() -> None:
+    text = history(make_reliability(p95_ms=120_000), timeout_s=120)
+    assert "95% of the calls took at most 120 s – the node gives up at 120 s, so the slowest are cut off." in text
+    assert "there is little room" in history(make_reliability(p95_ms=28_000), timeout_s=30)
+
+
+def test_a_trend_is_told_only_where_there_is_one() -> None:
+    assert "a clearly larger share failed" in history(make_reliability(trend="worse"))
+    assert "a clearly smaller share failed" in history(make_reliability(trend="better"))
+    assert "steady" not in history(make_reliability(trend="steady"))
+
+
 def test_retries_tell_whether_they_helped() -> None:
     assert "3 retries: 2 calls then succeeded." in history(make_reliability(retries=3, recovered=2))
     assert "1 retry: no call then succeeded." in history(make_reliability(retries=1))
