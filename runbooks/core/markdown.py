@@ -4,7 +4,7 @@ Names and messages in it are other people's text, so everything but our own `cod
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from runbooks.core.failure_classes import Severity
 from runbooks.core.repeats import Place, Repeats
@@ -34,7 +34,7 @@ def to_markdown(runbook: Runbook) -> str:
     for number, section in enumerate(sections[:MOST_SECTIONS], start=1):
         lines += _section(section, number, repeats)
     lines += _general(runbook.general, len(sections) + 1)
-    lines += [*_matrix(runbook), *_footer(runbook)]
+    lines += [*matrix_lines(runbook.escalation_matrix), *_footer(runbook)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -192,13 +192,14 @@ def _general(general: Sequence[FailureScenario], number: int) -> list[str]:
         *(
             line
             for place, scenario in enumerate(general, start=1)
-            for line in (
-                *_heading(scenario, f"{number}.{place}", f"s{number}-{place}"),
-                *_steps(scenario),
-                *_end(scenario),
-            )
+            for line in scenario_lines(scenario, f"{number}.{place}", f"s{number}-{place}")
         ),
     ]
+
+
+def scenario_lines(scenario: FailureScenario, number: str, anchor: str) -> list[str]:
+    """One scenario in full, under a heading of the third level."""
+    return [*_heading(scenario, number, anchor), *_steps(scenario), *_end(scenario)]
 
 
 def _links(scenarios: Sequence[FailureScenario], number: int) -> list[str]:
@@ -256,11 +257,12 @@ def _items(items: Sequence[str], *, numbered: bool) -> Iterator[str]:
         yield f"{f'{place}.' if numbered else '-'} {escape(item)}"
 
 
-def _matrix(runbook: Runbook) -> list[str]:
+def matrix_lines(matrix: Mapping[str, str]) -> list[str]:
+    """Whom to tell at which severity, the worst first."""
     rows = [
-        f"| {severity.value} | {escape_cell(runbook.escalation_matrix[severity.value])} |"
+        f"| {severity.value} | {escape_cell(matrix[severity.value])} |"
         for severity in reversed(Severity)
-        if runbook.escalation_matrix.get(severity.value)
+        if matrix.get(severity.value)
     ]
     return ["## Escalation", "", "| severity | whom to tell |", "|---|---|", *rows, ""]
 

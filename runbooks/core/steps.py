@@ -20,21 +20,27 @@ def to_steps(runbook: Runbook) -> list[dict[str, str]]:
     found.sort(key=lambda pair: (-pair[1].severity.rank, not pair[1].evidence))
     last = [("Workflow", runbook.general[-1])] if runbook.general else []
     shown = [*found[: MOST_STEPS - len(last)], *last]
-    return [{"title": _title(name, scenario), "description": _description(scenario)} for name, scenario in shown]
+    return [step(_title(name, scenario), in_short(scenario)) for name, scenario in shown]
+
+
+def step(title: str, description: str) -> dict[str, str]:
+    """One step, cut to what the platform's list can show."""
+    return {"title": _cut(title, LONGEST_TITLE), "description": _cut(description, LONGEST_DESCRIPTION)}
 
 
 def _title(name: str, scenario: FailureScenario) -> str:
-    return _cut(f"[{scenario.severity.value}] {name}: {scenario.scenario}", LONGEST_TITLE)
+    return f"[{scenario.severity.value}] {name}: {scenario.scenario}"
 
 
-def _description(scenario: FailureScenario) -> str:
+def in_short(scenario: FailureScenario) -> str:
+    """How a scenario looks, and the first thing of each kind to do about it."""
     parts = [
         _part("Looks like", scenario.symptoms),
         _part("Check", scenario.diagnosis),
         _part("Fix", scenario.remediation),
         _part("Verify", scenario.verification),
     ]
-    return _cut(" ".join(part for part in parts if part), LONGEST_DESCRIPTION)
+    return " ".join(part for part in parts if part)
 
 
 def _part(word: str, items: Sequence[str]) -> str:
