@@ -44,8 +44,9 @@ _HOURLY = """
 """
 
 CALLS_BY_HOUR = f"""CASE WHEN failures >= {ENOUGH_FAILURES} THEN (
-    SELECT jsonb_object_agg(slot, calls) FROM (
-        SELECT {hour_of_week("hour")} AS slot, sum(calls) AS calls FROM ({_HOURLY}) hourly GROUP BY slot
+    SELECT jsonb_object_agg(slot, jsonb_build_array(calls, weeks)) FROM (
+        SELECT {hour_of_week("hour")} AS slot, sum(calls) AS calls, bit_or({week_bit("hour")}) AS weeks
+        FROM ({_HOURLY}) hourly GROUP BY slot
     ) slots) END"""  # noqa: S608 - constants
 
 OUTAGES = f"""CASE WHEN failures >= {ENOUGH_FAILURES} THEN (

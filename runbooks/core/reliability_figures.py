@@ -4,7 +4,7 @@ Each integration takes the most specific history that has calls: its node's own,
 workflow (calls that name no node), else that of its connector in the workspace.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,7 +18,7 @@ from runbooks.core.failure_classes import FailureClass
 from runbooks.core.flags import Figures, flags_of
 from runbooks.core.redaction import redact
 from runbooks.core.reliability import FailureGroup, Reliability, Scope
-from runbooks.core.time_pattern import TimePattern, time_pattern
+from runbooks.core.time_pattern import Hours, TimePattern, time_pattern
 from runbooks.core.trend import trend
 
 Classify = Callable[[ErrorFacts], FailureClass]
@@ -137,7 +137,7 @@ def _error(row: Mapping[Hashable, Any]) -> ErrorFacts:
 def _reliability(
     row: Mapping[Hashable, Any], groups: Mapping[Hashable, list[dict[Hashable, Any]]], window_days: int
 ) -> Reliability:
-    calls_by_hour = {int(hour): int(calls) for hour, calls in (_given(row.get("calls_by_hour")) or {}).items()}
+    calls_by_hour = _hours([row.get("calls_by_hour")])
     classes = tuple(
         _group(one, int(row["calls"]), calls_by_hour) for one in groups.get((row["workflow_id"], row["node_key"]), ())
     )
@@ -187,7 +187,7 @@ def _figures(row: Mapping[Hashable, Any], window_days: int) -> Figures:
     )
 
 
-def _group(row: Mapping[Hashable, Any], calls: int, calls_by_hour: Mapping[int, int]) -> FailureGroup:
+def _group(row: Mapping[Hashable, Any], calls: int, calls_by_hour: Hours) -> FailureGroup:
     count = int(row["count"])
     return FailureGroup(
         failure_class=FailureClass(row["failure_class"]),
@@ -200,16 +200,21 @@ def _group(row: Mapping[Hashable, Any], calls: int, calls_by_hour: Mapping[int, 
     )
 
 
-def _pattern(row: Mapping[Hashable, Any], calls_by_hour: Mapping[int, int]) -> TimePattern | None:
+def _pattern(row: Mapping[Hashable, Any], calls_by_hour: Hours) -> TimePattern | None:
     """When the failures of one class come. Unlike failures have no common cause, so the unknown ones have none."""
     if not calls_by_hour or row["failure_class"] == FailureClass.UNKNOWN:
         return None
-    failures: dict[int, tuple[int, int]] = {}
-    for by_hour in row["by_hour"]:
-        for hour, (times, weeks) in (_given(by_hour) or {}).items():
-            before = failures.get(int(hour), (0, 0))
-            failures[int(hour)] = (before[0] + int(times), before[1] | int(weeks))
-    return time_pattern(failures, calls_by_hour)
+    return time_pattern(_hours(row["by_hour"]), calls_by_hour)
+
+
+def _hours(stored: Iterable[Any]) -> dict[int, tuple[int, int]]:
+    """Add up what is stored of several groups."""
+    found: dict[int, tuple[int, int]] = {}
+    for by_hour in stored:
+        for name, (times, weeks) in (_given(by_hour) or {}).items():
+            before = found.get(int(name), (0, 0))
+            found[int(name)] = (before[0] + int(times), before[1] | int(weeks))
+    return found
 
 
 def _moment(value: Any) -> datetime | None:

@@ -1,7 +1,7 @@
 """When failures come: the hours or days of the week that have most of them, when that is no chance.
 
-Failures come in bursts, so the hours that had failures are weighed, not the failures: three hundred in one outage say
-no more about Mondays than one does.
+Failures come in bursts, so hours are weighed: of all hours with calls, those with failures. Three hundred failures in
+one outage say no more about Mondays than one does.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,6 +30,9 @@ LONGEST_RUN = 3
 CHANCE = 0.001
 """That any of all windows tried looks like a pattern though there is none."""
 
+Hours = Mapping[int, tuple[int, int]]
+"""Hour of the week, 0 for Monday 00:00 UTC → how often, and the weeks in which, as bits."""
+
 
 class TimePattern(Frozen):
     """Most failures of a class fall into these hours. All times are UTC."""
@@ -57,21 +60,17 @@ class TimePattern(Frozen):
         return f"{days} {self.first_hour:02}:00 to {end:02}:00 UTC"
 
 
-def time_pattern(failures: Mapping[int, tuple[int, int]], calls: Mapping[int, int]) -> TimePattern | None:
+def time_pattern(failures: Hours, calls: Hours) -> TimePattern | None:
     """Find the window that has most failures where chance, and the calls, do not explain it.
 
-    Args:
-        failures: Hour of the week → failures, and the weeks in which they came as bits.
-        calls: Hour of the week → calls, the failed ones included.
-
     A window is one to three hours of a weekday, the same of every day, a weekday, or the weekend. It must have more
-    than half of the failures and twice its share of the calls, on three days or more; and so many hours with failures
-    that chance would give them to any window in one of a thousand cases. The least likely window is taken.
+    than half of the failures and twice its share of the calls, on three days or more; and so many of the hours with
+    failures that, were these spread by chance over the hours with calls, one past in a thousand would have such a
+    window. The least likely window is taken. `calls` include the failed ones.
     """
-    total = sum(count for count, _ in failures.values())
-    if total < FEWEST_FAILURES or not sum(calls.values()):
+    if _count(failures) < FEWEST_FAILURES or not calls:
         return None
-    found = [one for window in _windows() if (one := _weigh(window, failures, calls, total)) is not None]
+    found = [one for window in _windows() if (one := _weigh(window, failures, calls)) is not None]
     # Ties go to the shorter window, then to the earlier one: the order of the rows must not matter.
     best = min(found, key=lambda one: (one[0], one[1].hours, one[1].weekdays, one[1].first_hour), default=None)
     return best[1] if best else None
@@ -106,19 +105,18 @@ def _window(weekdays: tuple[int, ...], first: int, hours: int) -> _Window:
     return _Window(weekdays, first, hours, slots)
 
 
-def _weigh(
-    window: _Window, failures: Mapping[int, tuple[int, int]], calls: Mapping[int, int], total: int
-) -> tuple[float, TimePattern] | None:
+def _weigh(window: _Window, failures: Hours, calls: Hours) -> tuple[float, TimePattern] | None:
     """How likely chance makes the window as bad as it is, with the pattern; None for what is none."""
-    inside = {slot: failures[slot] for slot in window.slots & failures.keys()}
-    count = sum(times for times, _ in inside.values())
+    inside = _inside(window, failures)
+    count, total = _count(inside), _count(failures)
     if count <= CLEAR_SHARE * total:
         return None
-    share = sum(calls.get(slot, 0) for slot in window.slots) / sum(calls.values())
-    dates = _dates(inside)
+    calls_inside = _inside(window, calls)
+    share, dates = _count(calls_inside) / _count(calls), _dates(inside)
     if dates < FEWEST_DATES or count / total < CLEAR_RATIO * share:
         return None
-    likelihood = _at_least(_bad_hours(inside), of=_bad_hours(failures), chance=share)
+    chance = _distinct(calls_inside) / _distinct(calls)
+    likelihood = _at_least(_distinct(inside), of=_distinct(failures), chance=chance)
     if likelihood > CHANCE / len(_windows()):
         return None
     return likelihood, TimePattern(
@@ -132,15 +130,24 @@ def _weigh(
     )
 
 
-def _dates(failures: Mapping[int, tuple[int, int]]) -> int:
-    weeks = [0] * 7
-    for slot, (_, bits) in failures.items():
-        weeks[slot // HOURS_A_DAY] |= bits
-    return sum(bits.bit_count() for bits in weeks)
+def _inside(window: _Window, hours: Hours) -> dict[int, tuple[int, int]]:
+    return {slot: hours[slot] for slot in window.slots & hours.keys()}
 
 
-def _bad_hours(failures: Mapping[int, tuple[int, int]]) -> int:
-    return sum(bits.bit_count() for _, bits in failures.values())
+def _count(hours: Hours) -> int:
+    return sum(times for times, _ in hours.values())
+
+
+def _distinct(hours: Hours) -> int:
+    """How many hours, each week's counted for itself."""
+    return sum(weeks.bit_count() for _, weeks in hours.values())
+
+
+def _dates(hours: Hours) -> int:
+    by_weekday = [0] * 7
+    for slot, (_, weeks) in hours.items():
+        by_weekday[slot // HOURS_A_DAY] |= weeks
+    return sum(weeks.bit_count() for weeks in by_weekday)
 
 
 def _at_least(successes: int, *, of: int, chance: float) -> float:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
 import pandas as pd
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +17,7 @@ from runbooks.adapters.metrics import read_history
 from runbooks.adapters.schema import inspect_schema
 from runbooks.core.reliability import Reliability
 from runbooks.core.reliability_figures import TIMEOUT_COLUMN, WANTED_COLUMNS, reliabilities
-from tests.support.history import NOW, add_attempt, add_execution, add_run, add_workflow, add_workspace
+from tests.support.history import NOW, add_execution, add_run, add_workflow, add_workspace
 from tests.support.reference import Attempt, Run, expected
 
 DAYS = 30
@@ -62,15 +61,18 @@ def attempts(draw: st.DrawFn, executions: list[bool]) -> Attempt:
 
 @st.composite
 def bursts(draw: st.DrawFn) -> list[Attempt]:
-    """Failures in the first minutes of an hour, at the same time of several weeks, among calls that succeed at any time."""
-    kind, weeks = draw(st.sampled_from(ERRORS)), draw(st.sets(st.integers(0, 3), min_size=1))
+    """Failures in the first minutes of an hour, at the same time of several weeks."""
+    kind, weeks = draw(st.sampled_from(ERRORS)), draw(st.sets(st.integers(0, 3), min_size=2))
     shift = timedelta(hours=draw(st.integers(-3, 3)))
-    background = [Attempt(0, False, "n1", "success", NOW - timedelta(hours=17 * number)) for number in range(1, 40)]
-    return background + [
+    return [
         Attempt(0, False, "n1", kind[0], MONDAY_NINE - timedelta(weeks=week) + shift + timedelta(minutes=minute),
                 status_code=kind[1], error_code=kind[2], message=kind[3])
-        for week in weeks for minute in range(draw(st.integers(2, 4)))
+        for week in weeks for minute in range(draw(st.integers(3, 5)))
     ]  # fmt: skip
+
+
+HOURLY = [Attempt(0, False, "n1", "success", NOW - timedelta(hours=hour), "c") for hour in range(1, 24 * DAYS)]
+"""What a node with a call an hour leaves: among so many calls a pattern stands out."""
 
 
 @st.composite
@@ -91,7 +93,9 @@ def runs(draw: st.DrawFn) -> Run:
 def pasts(draw: st.DrawFn) -> tuple[list[bool], list[Attempt], list[Run]]:
     """Which executions are replays, the attempts (some reported twice, or twice and differently), and runs."""
     executions = [False, *draw(st.lists(st.sampled_from([False, True]), max_size=3))]
-    found = draw(st.lists(attempts(executions), max_size=30)) + draw(st.one_of(st.just([]), bursts(), bursts()))
+    found = draw(st.lists(attempts(executions), max_size=25))
+    if draw(st.booleans()):
+        found += draw(bursts()) + HOURLY
     again = draw(st.lists(st.tuples(st.sampled_from(found), st.sampled_from(ERRORS)), max_size=5)) if found else []
     doubled = [
         Attempt(**{**vars(one), "status": error[0], "status_code": error[1], "error_code": error[2]})
@@ -142,29 +146,37 @@ def insert(connection: Connection, workflow: str, executions: list[bool], made: 
     """The node runs that attempts belong to are still running, so that they are no runs to count."""
     ids = [add_execution(connection, workflow, NOW, is_deterministic_replay=replay) for replay in executions]
     places: dict[tuple[int, str], str] = {}
-    for one in made:
-        place = None
-        if one.node is not None:
-            key = (one.execution, one.node)
-            if key not in places:
-                places[key] = add_run(connection, ids[one.execution], NOW, node_id=one.node, status="running")
-            place = places[key]
-        add_attempt(connection, ids[one.execution], one.at, execution_node_id=place, **stored(one))
+    for execution, node in sorted({(one.execution, one.node) for one in made if one.node}):
+        places[execution, node] = add_run(connection, ids[execution], NOW, node_id=node, status="running")
+    rows = [
+        {
+            **vars(one),
+            "execution": ids[one.execution],
+            "node": places.get((one.execution, one.node or "")),
+            "at": one.at.replace(tzinfo=None),
+            "fingerprint": one.fingerprint * 64,
+        }
+        for one in made
+    ]
+    if rows:
+        connection.execute(text(INSERT_ATTEMPTS), rows)
     for run in ran:
-        execution = add_execution(connection, workflow, run.at, is_deterministic_replay=run.replayed)
+        of_run = add_execution(connection, workflow, run.at, is_deterministic_replay=run.replayed)
         error = {"message": run.message} if run.message else None
         add_run(
-            connection, execution, run.at, node_id=run.node, node_type=TYPES[run.node], status=run.status, error=error,
+            connection, of_run, run.at, node_id=run.node, node_type=TYPES[run.node], status=run.status, error=error,
             duration_ms=run.duration_ms,
         )  # fmt: skip
 
 
-def stored(one: Attempt) -> dict[str, Any]:
-    return {
-        "status": one.status, "attempt_no": one.attempt_no, "is_retry": one.is_retry, "status_code": one.status_code,
-        "error_code": one.error_code, "error_message": one.message, "duration_ms": one.duration_ms,
-        "request_fingerprint": one.fingerprint * 64,
-    }  # fmt: skip
+INSERT_ATTEMPTS = """
+    INSERT INTO connector_call_attempts (execution_id, execution_node_id, workspace_id, workflow_id, connector_key,
+        connector_operation, provider, status, attempt_no, is_retry, status_code, error_code, error_message,
+        duration_ms, request_fingerprint, happened_at)
+    SELECT id, CAST(:node AS uuid), workspace_id, workflow_id, 'action_http_request', 'request', 'http', :status,
+           :attempt_no, :is_retry, :status_code, :error_code, :message, :duration_ms, :fingerprint, :at
+    FROM executions WHERE id = CAST(:execution AS uuid)
+"""
 
 
 @contextmanager

@@ -229,7 +229,7 @@ def test_first_and_last_seen_of_a_class_span_its_groups() -> None:
 
 
 def test_the_hours_of_a_class_add_up_over_its_groups() -> None:
-    calls = {str(hour): 40 for hour in range(168)}
+    calls = {str(hour): [40, 0b1111] for hour in range(168)}
     rows = groups(
         {"message": "rate_limited", "status": "a", "count": 6, "by_hour": {"9": [6, 0b0011]}},
         {"message": "rate_limited", "status": "b", "count": 6, "by_hour": {"9": [5, 0b0110], "100": [1, 1]}},

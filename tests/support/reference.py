@@ -190,7 +190,7 @@ def _groups(of_class: Mapping[FailureClass, Sequence[Call]], calls: Sequence[Cal
             message=_commonest(failures),
             pattern=None
             if failure_class is FailureClass.UNKNOWN or sum(call.failed for call in calls) < 10
-            else time_pattern(_failed_hours(failures), _hours(calls)),
+            else time_pattern(_hours(failures), _hours(calls)),
         )
         for failure_class, failures in of_class.items()
         if failures
@@ -207,17 +207,11 @@ def _commonest(failures: Sequence[Call]) -> str:
     return min(with_text)[1] if with_text else ""
 
 
-def _hours(calls: Iterable[Call]) -> dict[int, int]:
-    found: dict[int, int] = defaultdict(int)
-    for call in calls:
-        found[24 * call.at.weekday() + call.at.hour] += 1
-    return found
-
-
-def _failed_hours(failures: Sequence[Call]) -> dict[int, tuple[int, int]]:
-    weeks = sorted({_monday(call.at) for call in failures})
+def _hours(calls: Sequence[Call]) -> dict[int, tuple[int, int]]:
+    """Hour of the week → how many, and a bit for each week; which bit is no matter."""
+    weeks = sorted({_monday(call.at) for call in calls})
     found: dict[int, tuple[int, int]] = {}
-    for call in failures:
+    for call in calls:
         slot = 24 * call.at.weekday() + call.at.hour
         times, bits = found.get(slot, (0, 0))
         found[slot] = (times + 1, bits | 1 << weeks.index(_monday(call.at)))

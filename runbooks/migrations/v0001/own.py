@@ -67,7 +67,8 @@ CREATE TABLE runbook_drafts (
         # History of each node, as the last sweep aggregated it. Rewritten as a whole, so without foreign keys. A row
         # without node key is about the calls of one connector in a workflow that name no node. What starts with
         # `noted_` is the state that the workflow's signature was last made from: it moves only when history does.
-        # `active_days`: bit n is set when it had calls n days ago. `calls_by_hour`: {hour of the week: calls}.
+        # `active_days`: bit n is set when it had calls n days ago.
+        # `calls_by_hour`: {hour of the week: [calls, weeks in which they came, as bits]}.
         "runbook_node_history": (
             f"""
 CREATE TABLE runbook_node_history (
@@ -100,7 +101,7 @@ CREATE TABLE runbook_node_history (
 )""",
         ),
         # Failures of each node that say the same, counted; `message` is folded. Rewritten as above.
-        # `by_hour`: {hour of the week: [failures, weeks in which they came, as bits]}.
+        # `by_hour`: {hour of the week: [failures, weeks, as above]}.
         "runbook_failure_groups": (
             f"""
 CREATE TABLE runbook_failure_groups (
