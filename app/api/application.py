@@ -1,8 +1,13 @@
 """The application put together."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
-from app.api import runbooks
+from app.api import generate, runbooks
+from app.api.background import Background
 from app.api.edge import Edge
 from app.api.errors import install_errors
 from app.api.metrics import Metrics
@@ -11,18 +16,32 @@ from runbooks import __version__
 from runbooks.settings import Settings
 
 BASE = "/api/v1"
+GRACE_S = 20
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Build it; nothing is opened before the first request. CORS stays closed: no other origin reads an answer."""
+    metrics = Metrics()
+    state = State(settings, metrics)
     app = FastAPI(
         title="Workflow runbooks",
         version=__version__,
         summary="Operational runbooks for every active workflow, before it fails.",
+        lifespan=_lifespan,
     )
-    metrics = Metrics()
-    app.state.runbooks = State(settings, metrics)
-    app.include_router(runbooks.router, prefix=BASE)
+    app.state.runbooks = state
+    for module in (runbooks, generate):
+        app.include_router(module.router, prefix=BASE)
     install_errors(app)
     app.add_middleware(Edge, metrics=metrics)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: State = app.state.runbooks
+    background = asyncio.create_task(Background(state).run())
+    yield
+    background.cancel()
+    await asyncio.wait({background})
+    await state.runs.close(GRACE_S)

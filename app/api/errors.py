@@ -16,6 +16,7 @@ log = logging.getLogger("app.api")
 
 RETRY_AFTER_S = "5"
 NOT_FOUND = "Not found."
+INVALID = "The given data was invalid."
 SERVER_ERROR = "Something went wrong on our side; the request id leads to the log."
 
 
@@ -29,12 +30,19 @@ class ErrorBody(BaseModel):
 class ApiError(Exception):
     """An answer that is no success, decided by the API itself."""
 
-    def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None, **fields: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.headers = headers
-        self.fields = fields
+        self.fields = fields or {}
 
 
 def not_found() -> ApiError:
@@ -65,7 +73,7 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _(_request: Request, error: RequestValidationError) -> JSONResponse:
-        return error_answer(422, "The given data was invalid.", by_field(error.errors()))
+        return error_answer(422, INVALID, by_field(error.errors()))
 
     @app.exception_handler(WorkflowNotFound)
     @app.exception_handler(RunbookNotFound)
