@@ -71,11 +71,11 @@ def _suspects(facts: Facts, names: Names, ranked: Sequence[RunbookSection]) -> s
         )
     history, section = max(failing, key=lambda pair: pair[0].failures)
     likeliest = (
-        f"Likeliest to fail: {_node(section, names)}, {_rate(history)}; "
+        f"Likeliest to fail: {_node(section, names, section.severity.value)}, {_rate(history)}; "
         f"first suspect: {section.failure_scenarios[0].scenario}."
     )
     if section.severity is worst.severity:
-        return f"{likeliest} Nothing here is worse to lose ({section.severity.value})."
+        return likeliest
     return f"{likeliest} The worst to lose is {_node(worst, names, worst.severity.value)}."
 
 

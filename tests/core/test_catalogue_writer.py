@@ -333,7 +333,7 @@ def test_the_summary_names_the_likeliest_failure_and_the_worst(writer: Catalogue
     seen = make_reliability(make_group(FailureClass.CONFLICT, 3), source="executions")
     facts = make_facts(make_integration(criticality=Severity.CRITICAL), tell, reliability={"tell": seen})
     summary = writer.write(facts).summary
-    assert 'Likeliest to fail: "Tell sales" (Slack), 3 of 200 node runs failed in the last 30 days' in summary
+    assert 'Likeliest to fail: "Tell sales" (Slack, medium), 3 of 200 node runs failed in the last 30 days' in summary
     assert "first suspect: Channel is archived (is_archived)." in summary
     assert 'The worst to lose is "Charge card" (Stripe API, critical).' in summary
     alone = writer.write(make_facts()).summary
@@ -405,6 +405,22 @@ def test_a_query_that_only_writes_returns_no_other_data_than_before(writer: Cata
     for access, told in (("read", True), ("write", False)):
         (section,) = writer.write(make_facts(make_integration(**store, access=access, operation="query"))).sections
         assert ("database.unexpected_response" in [one.scenario_id for one in section.failure_scenarios]) is told
+
+
+@pytest.mark.parametrize(
+    ("service_id", "kind", "failure_class", "message", "title"),
+    [
+        ("slack", "messaging", "conflict", "Slack error: is_archived", "Channel is archived (is_archived)"),
+        ("smtp", "email", "not_found", "550 5.1.1 User unknown", "Receiver does not exist (550 5.1.1)"),
+    ],
+)
+def test_what_a_service_calls_by_its_own_code_has_its_own_words(
+    writer: CatalogueWriter, service_id: str, kind: str, failure_class: str, message: str, title: str
+) -> None:
+    node = make_integration(service_id=service_id, service=service_id, kind=IntegrationKind(kind), method=None)
+    seen = make_reliability(make_group(FailureClass(failure_class), 3, message=message))
+    (section,) = writer.write(make_facts(node, reliability={"http_stripe": seen})).sections
+    assert section.failure_scenarios[0].scenario == title
 
 
 def test_a_model_of_our_own_has_no_account_to_pay_for(writer: CatalogueWriter) -> None:
