@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.errors import DuplicateDatabase, UniqueViolation
@@ -39,6 +39,17 @@ if sys.platform != "win32":  # where this module can be imported, but not used
 
 READY_TIMEOUT_S = 60
 """Longer than reading back the log after a crash takes, which is bounded by `max_wal_size`."""
+PLAIN = {
+    "hostaddr": "127.0.0.1",
+    "sslmode": "disable",
+    "sslrootcert": "none",
+    "gssencmode": "disable",
+    "channel_binding": "disable",
+    "target_session_attrs": "any",
+    "client_encoding": "UTF8",
+    "options": "-c search_path=public",
+}
+"""Of how to connect, what a user's variables (`PGSSLMODE`, …), meant for another server, would set otherwise."""
 
 
 class EmbeddedPostgres:
@@ -83,7 +94,7 @@ class EmbeddedPostgres:
 
     def _connect(self) -> psycopg.Connection:
         def connect() -> psycopg.Connection:
-            return psycopg.connect(self._address("postgres"), autocommit=True, sslmode="disable")
+            return psycopg.connect(self._address("postgres"), autocommit=True)
 
         try:
             return connect()
@@ -188,7 +199,8 @@ class EmbeddedPostgres:
     def _address(self, database: str) -> str:
         password = (self._folder / "password").read_text()
         port = int(self._status()["port"])
-        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{quote(database, safe='')}"
+        place = f"{USER}:{password}@127.0.0.1:{port}/{quote(database, safe='')}"
+        return f"postgresql://{place}?{urlencode(PLAIN, quote_via=quote)}"
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:

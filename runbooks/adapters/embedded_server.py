@@ -23,9 +23,16 @@ TIMEOUT_S = 180
 LOG_LIMIT = 1_000_000
 IN_BACKGROUND = 'log=$1; shift; "$@" >>"$log" 2>&1 &'
 UNSHARE = ("unshare", "--user", "--map-user=65534")
+ENTER = "-all,+dac_override"
+CAPABLE = (
+    *("setpriv", "--clear-groups", "--no-new-privs", f"--inh-caps={ENTER}", f"--ambient-caps={ENTER}"),
+    "--securebits=+no_setuid_fixup",  # else access(), by which PostgreSQL looks for itself, ignores the capability
+)
+"""Another user with one capability of root's, to enter any folder; containers without namespaces leave it to root."""
 
 INSTEAD = "or set RUNBOOKS_DATABASE_URL to use another PostgreSQL"
 OTHER_HOME = f"set RUNBOOKS_HOME to another folder, {INSTEAD}"
+NOT_ROOT = "PostgreSQL does not run as root"
 OTHER_PROGRAMS = f"set PG_BIN to the bin folder of PostgreSQL 14 or newer, {INSTEAD}"
 
 SETTINGS = {
@@ -73,6 +80,21 @@ class Account:
             extra_groups=None if self.user is None else [],
         )
 
+    def can(self, *command: str | Path) -> bool:
+        """Whether a program runs, and to its success."""
+        try:
+            return self.run(command).returncode == 0
+        except OSError:
+            return False
+
+    def may_enter(self, folder: Path) -> bool:
+        """Whether the account gets into a folder."""
+        return self.can("test", "-x", folder)
+
+    def may_use(self, home: Path, programs: Path) -> bool:
+        """Whether the account gets into the home, and to PostgreSQL's programs with all that they load."""
+        return self.may_enter(home) and self.can(programs / "postgres", "--version")
+
 
 def inherited_environment() -> dict[str, str]:
     """What the server and its watcher get of our environment: not our secrets, which they would keep after us."""
@@ -86,34 +108,55 @@ def account_for(folder: Path, programs: Path) -> Account:
         return Account()
     for owner in (folder.stat(), folder.parent.stat()):
         if owner.st_uid != 0:
-            return _hand_over(folder, programs, owner.st_uid, owner.st_gid)
+            return _as_owner(folder, programs, owner.st_uid, owner.st_gid)
     if _may_unshare():
+        _give(folder, 0, 0)
         return Account(prefix=UNSHARE)
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             entry = pwd.getpwnam(name)
-            return _hand_over(folder, programs, entry.pw_uid, entry.pw_gid)
-    raise EmbeddedPostgresError(f"PostgreSQL does not run as root: become another user, {INSTEAD}")
+            return _as_service(folder, programs, entry.pw_uid, entry.pw_gid)
+    raise EmbeddedPostgresError(f"{NOT_ROOT}: become another user, {INSTEAD}")
 
 
 def _may_unshare() -> bool:
-    try:
-        return Account(prefix=UNSHARE).run(["true"]).returncode == 0
-    except OSError:
-        return False
+    return Account(prefix=UNSHARE).can("true")
 
 
-def _hand_over(folder: Path, programs: Path, user: int, group: int) -> Account:
-    """Give our own folder to a user; the folders above it stay as they are, and must let that user through."""
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, user, group, follow_symlinks=False)
+def _as_owner(folder: Path, programs: Path, user: int, group: int) -> Account:
+    """The user whom the folder belongs to, with no right that they lack: they may run what they like in the server."""
     account = Account(user=user, group=group)
-    steps = {folder: f"set RUNBOOKS_HOME to a folder like /var/lib/runbooks, {INSTEAD}", programs: OTHER_PROGRAMS}
-    for path, step in steps.items():
-        if account.run(["test", "-x", path]).returncode:
-            who = f"PostgreSQL does not run as root, and user {user} cannot enter {path}"
-            raise EmbeddedPostgresError(f"{who}: become another user, {step}")
+    if not account.may_use(folder.parent, programs):
+        raise _locked_out(account, folder.parent, programs)
+    _give(folder, user, group)
     return account
+
+
+def _as_service(folder: Path, programs: Path, user: int, group: int) -> Account:
+    """A user that exists for services; one that is locked out enters by root's capability."""
+    account = Account(user=user, group=group)
+    if account.may_use(folder.parent, programs):
+        _give(folder, user, group)
+        return account
+    capable = Account(prefix=(*CAPABLE, f"--reuid={user}", f"--regid={group}"))
+    if not capable.may_use(folder.parent, programs):
+        raise _locked_out(account, folder.parent, programs)
+    for path in folder.iterdir():  # the folder stays root's, for no other program of that user to reach such a server
+        _give(path, user, group)
+    return capable
+
+
+def _locked_out(account: Account, home: Path, programs: Path) -> EmbeddedPostgresError:
+    """The folders above ours stay as they are, so somebody has to choose others."""
+    what, step = f"run {programs}/postgres", OTHER_PROGRAMS
+    if not account.may_enter(home):
+        what, step = f"enter {home}", f"set RUNBOOKS_HOME to a folder like /var/lib/runbooks, {INSTEAD}"
+    return EmbeddedPostgresError(f"{NOT_ROOT}, and user {account.user} cannot {what}: become another user, {step}")
+
+
+def _give(path: Path, user: int, group: int) -> None:
+    for part in (path, *path.rglob("*")):
+        os.chown(part, user, group, follow_symlinks=False)
 
 
 @dataclass(frozen=True)

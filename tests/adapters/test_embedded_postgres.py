@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from runbooks.adapters.database import Database
 from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 from runbooks.adapters.embedded_server import LOG_LIMIT, Programs
 from runbooks.adapters.embedded_watcher import LINGER_S, acquired, opened, server_pid
@@ -35,6 +36,7 @@ sys.stdin.read()
 """
 REPOSITORY = Path(__file__).parents[2]
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("1[4-7]/bin/postgres"))
+CAP_DAC_OVERRIDE = 1
 is_root = os.geteuid() == 0
 only_root = pytest.mark.skipif(not is_root, reason="is about root")
 only_ordinary = pytest.mark.skipif(is_root, reason="is about ordinary users: root may write anywhere")
@@ -195,6 +197,56 @@ def test_pg_bin_points_at_other_programs(home: Path) -> None:
         embedded.leave()
 
 
+# Variables of the user's that are meant for another server
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PGSSLMODE": "require"},
+        {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system"},
+        {
+            "PGHOST": "db.invalid",
+            "PGPORT": "1",
+            "PGUSER": "ada",
+            "PGPASSWORD": "n0t-a-secret",
+            "PGDATABASE": "linkflow",
+        },
+        {"PGHOSTADDR": "127.0.0.2"},
+        {"PGSERVICE": "linkflow", "PGSERVICEFILE": "services"},
+        {"PGOPTIONS": "-c search_path=nothing -c default_transaction_read_only=on"},
+        {"PGTARGETSESSIONATTRS": "standby"},
+        {"PGCHANNELBINDING": "require"},
+        {"PGGSSENCMODE": "require"},
+        {"PGCLIENTENCODING": "LATIN1"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_variables_that_are_meant_for_another_server_change_nothing(
+    variables: dict[str, str], running: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = "host=db.invalid hostaddr=127.0.0.2 port=1 sslmode=require options=--nothing=1"
+    (tmp_path / "services").write_text("\n".join(["[linkflow]", *service.split()]) + "\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert ask(running.url("runbooks"), "SELECT current_database() || '→'") == "runbooks→"
+    database = Database(running.url("runbooks"))
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE written (id int)")
+        connection.exec_driver_sql("DROP TABLE public.written")
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One for all of these, started without such variables."""
+    embedded = EmbeddedPostgres(tmp_path_factory.mktemp("running"))
+    embedded.start()
+    yield embedded
+    embedded.leave()
+
+
 # Privacy
 
 
@@ -285,7 +337,7 @@ def test_folders_above_are_left_as_they_are(tmp_path: Path, home: Path, embedded
 
 @pytest.fixture
 def reachable() -> Iterator[Path]:
-    """A home that every user could enter."""
+    """A folder that every user could enter."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
@@ -293,13 +345,50 @@ def reachable() -> Iterator[Path]:
 
 
 @pytest.fixture
+def root_only() -> Iterator[Path]:
+    """A folder that nobody but root may enter."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def root_only_programs(root_only: Path) -> Path:
+    """The programs in such a folder; copied, because PostgreSQL follows links to where it really is."""
+    package = Programs.find(None).folder.parents[1]
+    for folder in package.parent.glob(f"{package.name}*"):
+        shutil.copytree(folder, root_only / folder.name)
+    return root_only / package.name / "pginstall" / "bin"
+
+
+def _forbid(folder: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
+    folder.mkdir()
+    for name in programs:
+        (folder / name).write_text(f"#!/bin/sh\necho '{name} failed: Operation not permitted' >&2\nexit 1\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.fixture
 def no_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """User namespaces are forbidden, as they are in many containers."""
-    forbidden = tmp_path / "bin" / "unshare"
-    forbidden.parent.mkdir()
-    forbidden.write_text("#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2\nexit 1\n")
-    forbidden.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{forbidden.parent}:{os.environ['PATH']}")
+    _forbid(tmp_path / "no namespaces", monkeypatch, "unshare")
+
+
+@pytest.fixture
+def no_capabilities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may not hand on what root may do, as in containers whose capabilities were dropped."""
+    _forbid(tmp_path / "no capabilities", monkeypatch, "setpriv")
+
+
+def runs_as_a_service(home: Path) -> bool:
+    owner = Path(f"/proc/{pid_of(home)}").stat().st_uid
+    return pwd.getpwuid(owner).pw_name in {"postgres", "nobody"} and (home / "postgres/data").stat().st_uid == owner
+
+
+def capabilities(home: Path) -> int:
+    (line,) = re.findall(r"CapEff:\s+(\w+)", Path(f"/proc/{pid_of(home)}/status").read_text())
+    return int(line, 16)
 
 
 @only_root
@@ -309,9 +398,7 @@ def test_root_without_namespaces_runs_it_as_another_user(reachable: Path) -> Non
     embedded = EmbeddedPostgres(reachable)
     for _ in range(2):
         assert ask(embedded.url("runbooks"), "SELECT 1") == 1
-        owner = Path(f"/proc/{pid_of(reachable)}").stat().st_uid
-        assert pwd.getpwuid(owner).pw_name in {"postgres", "nobody"}
-        assert (reachable / "postgres" / "data").stat().st_uid == owner
+        assert runs_as_a_service(reachable)
         embedded.leave()
         wait_until_stopped(reachable)
     assert reachable.stat().st_uid == 0
@@ -319,45 +406,101 @@ def test_root_without_namespaces_runs_it_as_another_user(reachable: Path) -> Non
 
 @only_root
 @only_linux
-def test_data_made_in_a_namespace_is_used_without_it_and_the_other_way_round(
-    reachable: Path, request: pytest.FixtureRequest
+@pytest.mark.usefixtures("no_namespaces")
+def test_root_without_namespaces_may_keep_the_home_where_only_root_may_enter(root_only: Path) -> None:
+    before = root_only.stat()
+    home = root_only / "home"
+    embedded = EmbeddedPostgres(home)
+    for _ in range(2):
+        assert ask(embedded.url("runbooks"), "SELECT 1") == 1
+        assert runs_as_a_service(home)
+        assert capabilities(home) == 1 << CAP_DAC_OVERRIDE
+        embedded.leave()
+        wait_until_stopped(home)
+    after = root_only.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
+@only_root
+@only_linux
+@pytest.mark.usefixtures("no_namespaces")
+def test_root_without_namespaces_may_keep_the_programs_where_only_root_may_enter(
+    reachable: Path, root_only_programs: Path
 ) -> None:
-    embedded = EmbeddedPostgres(reachable)
+    embedded = EmbeddedPostgres(reachable, pg_bin=root_only_programs)
+    assert ask(embedded.url("runbooks"), "SELECT 1") == 1
+    assert bytes(root_only_programs) in Path(f"/proc/{pid_of(reachable)}/cmdline").read_bytes()
+    assert runs_as_a_service(reachable)
+    embedded.leave()
+    wait_until_stopped(reachable)
+
+
+@only_root
+@only_linux
+@pytest.mark.usefixtures("no_namespaces")
+def test_nobody_else_reaches_a_server_that_may_do_more_than_its_user(reachable: Path, root_only_programs: Path) -> None:
+    embedded = EmbeddedPostgres(reachable, pg_bin=root_only_programs)
+    embedded.start()
+    owner = Path(f"/proc/{pid_of(reachable)}").stat().st_uid
+    assert (reachable / "postgres" / "password").stat().st_uid == owner
+    done = subprocess.run(["cat", reachable / "postgres" / "password"], user=owner, capture_output=True)
+    assert done.returncode != 0
+    assert b"Permission denied" in done.stderr
+    embedded.leave()
+    wait_until_stopped(reachable)
+
+
+@only_root
+@only_linux
+@pytest.mark.parametrize("kind", ["reachable", "root_only"])
+def test_data_made_in_a_namespace_is_used_without_it_and_the_other_way_round(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    home = request.getfixturevalue(kind)
+    embedded = EmbeddedPostgres(home)
     address = embedded.url("made_in_a_namespace")
     name = "SELECT count(*) FROM pg_database WHERE datname LIKE 'made_%'"
     assert ask(address, name) == 1
     embedded.leave()
-    wait_until_stopped(reachable)
+    wait_until_stopped(home)
     request.getfixturevalue("no_namespaces")
     assert ask(embedded.url("made_without"), name) == 2
     embedded.leave()
-    wait_until_stopped(reachable)
+    wait_until_stopped(home)
     with pytest.MonkeyPatch.context() as context:
         context.setenv("PATH", os.environ["PATH"].partition(":")[2])
         assert ask(embedded.url("made_without"), name) == 2
         embedded.leave()
-        wait_until_stopped(reachable)
+        wait_until_stopped(home)
 
 
 @only_root
 @only_linux
-@pytest.mark.usefixtures("no_namespaces")
-def test_root_without_namespaces_is_told_when_the_other_user_cannot_reach_the_home(
-    home: Path, embedded: EmbeddedPostgres
-) -> None:
-    refused(embedded, r"user \d+ cannot enter .*/postgres: become another user, set RUNBOOKS_HOME to a folder like")
+@pytest.mark.usefixtures("no_namespaces", "no_capabilities")
+def test_root_without_any_right_is_told_when_the_other_user_cannot_reach_the_home(root_only: Path) -> None:
+    embedded = EmbeddedPostgres(root_only)
+    refused(embedded, rf"user \d+ cannot enter {root_only}: become another user, set RUNBOOKS_HOME to a folder like")
+    embedded.leave()
 
 
 @only_root
 @only_linux
-@pytest.mark.usefixtures("no_namespaces")
-def test_root_without_namespaces_is_told_when_the_other_user_cannot_reach_the_programs(
-    reachable: Path, tmp_path: Path
+@pytest.mark.usefixtures("no_namespaces", "no_capabilities")
+def test_root_without_any_right_is_told_when_the_other_user_cannot_reach_the_programs(
+    reachable: Path, root_only_programs: Path
 ) -> None:
-    for program in Programs.find(None).folder.iterdir():
-        (tmp_path / program.name).symlink_to(program)
-    embedded = EmbeddedPostgres(reachable, pg_bin=tmp_path)
-    refused(embedded, rf"user \d+ cannot enter {tmp_path}: become another user, set PG_BIN")
+    embedded = EmbeddedPostgres(reachable, pg_bin=root_only_programs)
+    refused(embedded, rf"user \d+ cannot run {root_only_programs}/postgres: become another user, set PG_BIN")
+    embedded.leave()
+
+
+@only_root
+@only_linux
+def test_user_who_owns_the_home_gets_no_right_that_they_lack(reachable: Path, root_only_programs: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(reachable, nobody.pw_uid, nobody.pw_gid)
+    embedded = EmbeddedPostgres(reachable, pg_bin=root_only_programs)
+    refused(embedded, f"user {nobody.pw_uid} cannot run {root_only_programs}/postgres: become another user, set PG_BIN")
     embedded.leave()
 
 
@@ -370,6 +513,7 @@ def test_root_leaves_a_users_data_to_that_user(reachable: Path) -> None:
     try:
         embedded.start()
         assert Path(f"/proc/{pid_of(reachable)}").stat().st_uid == nobody.pw_uid
+        assert capabilities(reachable) == 0
         assert {path.stat().st_uid for path in (reachable / "postgres").rglob("*")} == {nobody.pw_uid}
     finally:
         embedded.leave()
