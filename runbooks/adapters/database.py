@@ -9,11 +9,15 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from runbooks.adapters.driver import explained
+from runbooks.adapters.driver import explained, require_supported
 from runbooks.adapters.schema import HostSchema, inspect_schema, is_current
 from runbooks.errors import DatabaseUnreachable, SchemaOutdated, SettingsError
 
 CONNECT_TIMEOUT_S = 10
+LONGEST_STATEMENT = "1h"
+"""One pass over the history of a large and slow database takes minutes; what takes longer hangs."""
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""A server that is gone without a word is noticed within a minute, instead of after hours."""
 LARGEST = {"bigint": 2**63 - 1, "integer": 2**31 - 1, "smallint": 2**15 - 1}
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -55,13 +59,16 @@ class Database:
             self.url,
             pool_pre_ping=True,
             hide_parameters=True,  # an error message must not carry rows
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "runbooks"},
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "runbooks", **KEEPALIVE},
         )
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back on any error."""
         with driver_errors(), self.engine.begin() as connection:
+            require_supported(connection)
+            # For this transaction only, which works behind a pooler as well.
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'")
             yield connection
 
     @cached_property

@@ -1,6 +1,7 @@
 """What the errors of the PostgreSQL driver say, in one line each."""
 
 import psycopg
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from runbooks.errors import DatabaseError, DatabaseUnreachable, MissingPrivilege, SchemaOutdated
@@ -9,6 +10,19 @@ INSUFFICIENT_PRIVILEGE = "42501"
 UNDEFINED = {"42P01", "42703"}  # table, column
 UNREACHABLE = ("08", "28", "3D", "53", "57P")  # connection, login, no such database, no resources, shutdown
 CHECK = "check RUNBOOKS_DATABASE_URL"
+OLDEST = 14
+"""The oldest PostgreSQL whose SQL is ours."""
+
+
+def require_supported(connection: Connection) -> None:
+    """Refuse a server that is too old before it answers with syntax errors."""
+    found = connection.dialect.server_version_info
+    if found is not None and found < (OLDEST,):
+        version = ".".join(map(str, found))
+        raise DatabaseError(
+            f"the database is PostgreSQL {version}, and {OLDEST} or newer is needed; "
+            "upgrade it, or set RUNBOOKS_DATABASE_URL to another"
+        )
 
 
 def state_of(error: DBAPIError) -> str | None:

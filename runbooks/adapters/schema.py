@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from runbooks import migrations
-from runbooks.adapters.driver import INSUFFICIENT_PRIVILEGE, line_of, state_of, unreachable
+from runbooks.adapters.driver import INSUFFICIENT_PRIVILEGE, line_of, require_supported, state_of, unreachable
 from runbooks.errors import DatabaseError, MissingPrivilege, SchemaOutdated
 from runbooks.migrations import HEAD, VERSION_TABLE
 from runbooks.migrations.catalog import read_columns
@@ -166,6 +166,7 @@ def _transaction(url: str | URL, *, otherwise: str = "ask its owner for that rig
     )
     try:
         with engine.begin() as connection:
+            require_supported(connection)
             yield connection
     except DBAPIError as error:
         raise _explained(error, engine.url, otherwise) from error

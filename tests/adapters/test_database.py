@@ -162,6 +162,22 @@ def test_connections_that_ended_while_idle_are_not_noticed(connected: Database, 
     execute(connected, "SELECT 1")
 
 
+OLD_SERVER = """
+    CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql
+    AS $$ SELECT 'PostgreSQL 13.22 on x86_64-pc-linux-gnu, compiled by gcc, 64-bit' $$
+"""
+
+
+def test_server_that_is_too_old_is_named_before_its_syntax_errors_are(empty_database: URL) -> None:
+    run_sql(empty_database, OLD_SERVER)
+    database = Database(empty_database)
+    for use in (lambda: database.schema, lambda: execute(database, "SELECT 1"), lambda: upgrade(empty_database)):
+        with pytest.raises(DatabaseError, match=r"PostgreSQL 13\.22, and 14 or newer is needed; upgrade it") as caught:
+            use()
+        assert "RUNBOOKS_DATABASE_URL" in one_line(caught.value)
+    database.close()
+
+
 def test_error_rolls_back_and_success_commits(connected: Database) -> None:
     execute(connected, "INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.com')")
     with pytest.raises(DatabaseError, match="division by zero"):
