@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from runbooks.adapters.prefect_database import for_asyncpg
 from tests.support.commands import installed
 from tests.support.postgres import create_database, drop_database
 
@@ -44,7 +45,6 @@ class PrefectServer:
 @contextmanager
 def running_server(database: URL, home: Path) -> Iterator[str]:
     """Run a Prefect server on this database; yields its API's address."""
-    connection_url = database.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
     port = free_port()
     log = home / "server.log"
     with log.open("wb") as output:
@@ -53,7 +53,7 @@ def running_server(database: URL, home: Path) -> Iterator[str]:
             env={
                 **os.environ,
                 "PREFECT_HOME": str(home),
-                "PREFECT_API_DATABASE_CONNECTION_URL": connection_url,
+                "PREFECT_API_DATABASE_CONNECTION_URL": for_asyncpg(database),
                 "DO_NOT_TRACK": "1",
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             },
@@ -94,9 +94,11 @@ def prefect_server(
     prefect_process: PrefectServer, prefect_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PrefectServer]:
     """Flows of this process, and of commands that it starts, run on the server."""
+    from prefect.logging.handlers import APILogHandler
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
     monkeypatch.setenv("PREFECT_API_URL", prefect_process.api)
     monkeypatch.setenv("PREFECT_HOME", str(prefect_home))
     with temporary_settings({PREFECT_API_URL: prefect_process.api, PREFECT_HOME: prefect_home}):
         yield prefect_process
+        APILogHandler().flush()  # sent by a thread, which complains on the terminal when the server is gone
