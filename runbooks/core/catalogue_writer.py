@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from runbooks.core.catalogue import Catalogue, Knowledge
 from runbooks.core.conditions import integration_conditions, workflow_conditions
 from runbooks.core.consequences import impact_text, rerun_text
+from runbooks.core.credential import CredentialFacts
+from runbooks.core.credential_text import credential_notes, likelier_by, login_evidence
 from runbooks.core.diagram import mermaid
 from runbooks.core.escalation import DEFAULT_MATRIX, escalation_text
 from runbooks.core.evidence import connector_words, evidence_sentences, history_sentences
@@ -65,7 +67,11 @@ class CatalogueWriter:
             workflow_name=facts.workflow.name,
             owner=facts.workflow.owner,
             severity=severity if sections else Severity.worst([scenario.severity for scenario in general]),
-            notes=(*notes_of(facts, setting.names), *_note_of_size(setting)),
+            notes=(
+                *notes_of(facts, setting.names),
+                *credential_notes(facts, setting.names),
+                *_note_of_size(setting),
+            ),
             diagram=_picture(facts),
             provenance=Provenance(
                 definition_hash=facts.definition_hash,
@@ -81,6 +87,8 @@ class CatalogueWriter:
         reliability = facts.reliability_of(integration.node_key)
         values = integration_values(integration, names, setting.shape, knowledge.terms)
         true = integration_conditions(integration, facts.workflow.dialect)
+        credential = facts.credentials.get(integration.node_key)
+        likelier = likelier_by(credential)
         chosen = self._choose(knowledge, true, observed_classes(reliability), setting.room)
         node, connector = values["node"], connector_words(integration.node_type)
         scenarios = tuple(
@@ -94,9 +102,12 @@ class CatalogueWriter:
                     integration,
                     node_fails=one.scenario.node_fails,
                 ),
-                _evidence(group, reliability, node, connector),
+                (
+                    *_evidence(group, reliability, node, connector),
+                    *_of_credential(one, group, reliability, credential),
+                ),
             )
-            for one, group in by_evidence(chosen, reliability)
+            for one, group in by_evidence(chosen, reliability, likelier)
         )
         return RunbookSection(
             integration=tidy(integration.service, LONGEST_TITLE),
@@ -116,6 +127,7 @@ class CatalogueWriter:
                 connector=connector,
                 included=facts.history_included,
                 timeout_s=integration.timeout_s,
+                credential=credential,
             ),
             impact=impact_text(integration, names, error_output=integration.node_key in setting.error_outputs),
             rerun=rerun_text(integration, names),
@@ -207,6 +219,14 @@ def _step(text: Template, undo: Template | None, values: Values) -> str:
 
 def _evidence(group: FailureGroup | None, reliability: Reliability, node: str, connector: str) -> tuple[str, ...]:
     return evidence_sentences(group, reliability, node=node, connector=connector) if group else ()
+
+
+def _of_credential(
+    one: Chosen, group: FailureGroup | None, reliability: Reliability, credential: CredentialFacts | None
+) -> tuple[str, ...]:
+    if one.scenario.failure_class is not FailureClass.AUTH_FAILED:
+        return ()
+    return login_evidence(credential, group, reliability.scope)
 
 
 def _general_severity(one: Chosen, worst: Severity) -> Severity:

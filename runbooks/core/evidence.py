@@ -1,6 +1,9 @@
 """History in sentences. Every figure comes with its count, its window and the scope that it was measured at."""
 
+from runbooks.core.credential import CredentialFacts
+from runbooks.core.credential_text import credential_sentences
 from runbooks.core.failure_classes import FailureClass
+from runbooks.core.flag_text import flag_sentences, pattern_sentence
 from runbooks.core.reliability import FailureGroup, Reliability, Scope
 from runbooks.core.terms import tidy
 
@@ -32,7 +35,13 @@ _TREND = {
 
 
 def history_sentences(
-    reliability: Reliability, *, node: str, connector: str, included: bool, timeout_s: float | None = None
+    reliability: Reliability,
+    *,
+    node: str,
+    connector: str,
+    included: bool,
+    timeout_s: float | None = None,
+    credential: CredentialFacts | None = None,
 ) -> tuple[str, ...]:
     """What history says about an integration, or plainly that it says nothing."""
     if not included:
@@ -41,8 +50,9 @@ def history_sentences(
         return (
             f"No history: the last {reliability.window_days} days have no recorded call of node {node}. "
             "That does not mean that it is reliable; the order below is by what usually happens.",
+            *credential_sentences(credential),
         )
-    sentences = [_calls(reliability, node, connector)]
+    sentences = [_calls(reliability, node, connector), *flag_sentences(reliability)]
     sentences += _details(reliability, timeout_s)
     unknown = next((group for group in reliability.groups if group.failure_class is FailureClass.UNKNOWN), None)
     if unknown:
@@ -51,7 +61,7 @@ def history_sentences(
             + (f" (typically {_quoted(unknown.message)})" if unknown.message else "")
             + "; for such ones use the last scenario of this runbook."
         )
-    return tuple(sentences)
+    return (*sentences, *credential_sentences(credential))
 
 
 def evidence_sentences(group: FailureGroup, reliability: Reliability, *, node: str, connector: str) -> tuple[str, ...]:
@@ -61,11 +71,21 @@ def evidence_sentences(group: FailureGroup, reliability: Reliability, *, node: s
         f"{_count(group.count, 'failure')} of this kind in {_count(reliability.calls, _unit(reliability))}{share} "
         f"in the last {_days(reliability)}, measured {_scope(reliability, node, connector)}"
     )
-    last = f"; last seen {group.last_seen:%Y-%m-%d %H:%M} UTC" if group.last_seen else ""
-    sentences = [f"{head}{last}."]
+    sentences = [f"{head}{_seen(group)}."]
+    pattern = pattern_sentence(group, CLASS_WORDS[group.failure_class])
+    if pattern:
+        sentences.append(pattern)
     if group.message:
         sentences.append(f"Typical message: {_quoted(group.message)}")
     return tuple(sentences)
+
+
+def _seen(group: FailureGroup) -> str:
+    """First and last time in the window."""
+    if group.last_seen is None:
+        return ""
+    first = f"first seen {group.first_seen:%Y-%m-%d %H:%M}, " if group.first_seen and group.count > 1 else ""
+    return f"; {first}last seen {group.last_seen:%Y-%m-%d %H:%M} UTC"
 
 
 def connector_words(node_type: str) -> str:
@@ -90,6 +110,8 @@ def _details(reliability: Reliability, timeout_s: float | None) -> list[str]:
     if classes:
         listed = ", ".join(f"{CLASS_WORDS[group.failure_class]} {group.count}×" for group in classes[:3])
         sentences.append(f"Most frequent: {listed}.")
+        patterns = (pattern_sentence(group, CLASS_WORDS[group.failure_class]) for group in classes[:3])
+        sentences += [sentence for sentence in patterns if sentence]
     if reliability.retries:
         helped = (
             f"{reliability.recovered:,} calls then succeeded" if reliability.recovered else "no call then succeeded"

@@ -63,6 +63,8 @@ class Reliability(Frozen):
     """The first call in the window; None in the rollup, which has days only."""
     last_at: datetime | None = None
     last_failure_at: datetime | None = None
+    outages: int = 0
+    """Runs of hours in which at least half of the calls failed; looked for from ten failures on."""
     flags: tuple[Flag, ...] = ()
     """Worst first; none for figures of the workspace, which are not the node's own."""
     groups: tuple[FailureGroup, ...] = ()

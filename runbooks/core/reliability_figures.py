@@ -165,6 +165,7 @@ def _reliability(
         first_at=_moment(row.get("first_at")),
         last_at=_moment(row.get("last_at")),
         last_failure_at=_moment(row.get("last_failure_at")),
+        outages=figures.outages,
         flags=() if row["scope"] == Scope.WORKSPACE else flags_of(figures),
         groups=classes,
     )

@@ -1,8 +1,9 @@
 """Which scenarios a section has, which of their sentences, and in which order."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from types import MappingProxyType
 
 from runbooks.core.catalogue import Knowledge
 from runbooks.core.coverage import REQUIRED_CLASSES
@@ -14,6 +15,9 @@ from runbooks.core.templates import Template
 MANY = 150
 VERY_MANY = 2000
 FIRST_STEPS = 2
+
+
+NOTHING_LIKELIER: Mapping[FailureClass, float] = MappingProxyType({})
 
 
 class Room(IntEnum):
@@ -110,13 +114,16 @@ def observed_classes(reliability: Reliability) -> frozenset[FailureClass]:
     )
 
 
-def by_evidence(chosen: Sequence[Chosen], reliability: Reliability) -> list[tuple[Chosen, FailureGroup | None]]:
+def by_evidence(
+    chosen: Sequence[Chosen], reliability: Reliability, likelier: Mapping[FailureClass, float] = NOTHING_LIKELIER
+) -> list[tuple[Chosen, FailureGroup | None]]:
     """Put the scenarios in order: most seen first, then by prior; with what was seen of each.
 
-    A figure of the whole workspace mixes other hosts in, so it only moves a scenario up among its like.
+    A figure of the whole workspace mixes other hosts in, so it only moves a scenario up among its like. `likelier` says
+    what is known to come: failure class → as how many failures it counts, beside those that were seen.
     """
     groups = {group.failure_class: group for group in reliability.groups if group.count > 0}
-    if not groups:
+    if not groups and not likelier:
         return [(one, None) for one in chosen]
     total = sum(group.count for group in groups.values())
     own = reliability.scope in (Scope.NODE, Scope.WORKFLOW)
@@ -128,11 +135,12 @@ def by_evidence(chosen: Sequence[Chosen], reliability: Reliability) -> list[tupl
 
     def rank(pair: tuple[Chosen, FailureGroup | None]) -> tuple[float, float]:
         one, group = pair
+        known = likelier.get(one.scenario.failure_class, 0)
         if group is None:
-            return (0, -one.scenario.prior)
+            return (-known, -one.scenario.prior)
         if own:
-            return (-group.count, -one.scenario.prior)
-        return (0, -one.scenario.prior - 30 * group.count / total)
+            return (-known - group.count, -one.scenario.prior)
+        return (-known, -one.scenario.prior - 30 * group.count / total)
 
     return sorted(pairs, key=rank)
 

@@ -174,6 +174,7 @@ def _reliability(
         first_at=min(call.at for call in calls),
         last_at=max(call.at for call in calls),
         last_failure_at=max((call.at for call in failures), default=None),
+        outages=figures.outages,
         flags=flags_of(figures),
         groups=_groups(of_class, calls),
     )
