@@ -35,6 +35,7 @@ OWN_TABLES = {
     "runbook_generations",
     "runbook_drafts",
     "runbook_incidents",
+    "runbook_versions",
     "runbook_node_history",
     "runbook_failure_groups",
     "runbook_connector_history",

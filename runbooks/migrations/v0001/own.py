@@ -38,8 +38,15 @@ CREATE TABLE runbook_generations (
     model text,
     prompt_version text,
     catalogue_version text,
+    server text,
+    calls integer,
     prompt_tokens integer,
+    cached_tokens integer,
     completion_tokens integer,
+    cost_usd numeric(12, 6),
+    failed_checks jsonb,
+    scenarios integer,
+    scenarios_by_llm integer,
     duration_ms integer,
     fallback_reason text,
     integrations integer,
@@ -59,10 +66,36 @@ CREATE TABLE runbook_drafts (
     draft jsonb NOT NULL,
     model text,
     prompt_tokens integer,
+    cached_tokens integer,
     completion_tokens integer,
+    cost_usd numeric(12, 6),
     created_at timestamptz NOT NULL DEFAULT now()
 )""",
             "CREATE INDEX ON runbook_drafts (workflow_id)",
+        ),
+        # Every version of a proactive runbook, the latest of them without `document`: that one is in
+        # `execution_runbooks`. When it is replaced its text moves here, with what people had said of it.
+        "runbook_versions": (
+            f"""
+CREATE TABLE runbook_versions (
+    runbook_id {runbook_id} NOT NULL{runbook},
+    workflow_id {host_id} NOT NULL{workflow},
+    version integer NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    fingerprint text NOT NULL,
+    definition_hash text NOT NULL,
+    reason text NOT NULL,
+    writer text NOT NULL,
+    model text,
+    severity text,
+    provenance jsonb NOT NULL,
+    document jsonb,
+    status text,
+    acknowledged_by text,
+    acknowledged_at timestamp,
+    PRIMARY KEY (workflow_id, version)
+)""",
+            "CREATE INDEX ON runbook_versions (runbook_id)",
         ),
         # History of each node, as the last sweep aggregated it. Rewritten as a whole, so without foreign keys. A row
         # without node key is about the calls of one connector in a workflow that name no node. What starts with
@@ -184,6 +217,7 @@ OWN_TABLES = (
     "runbook_connector_history",
     "runbook_failure_groups",
     "runbook_node_history",
+    "runbook_versions",
     "runbook_drafts",
     "runbook_generations",
 )
