@@ -20,7 +20,7 @@ _TWICE = {
     IntegrationKind.MARKETING: "a second subscription or mailing",
     IntegrationKind.SPREADSHEET: "a second row",
     IntegrationKind.PRODUCTIVITY: "a second entry",
-    IntegrationKind.DEVELOPER: "a second issue, comment or run",
+    IntegrationKind.DEVELOPER: "a second issue, entry or run",
     IntegrationKind.REMOTE_SHELL: "the command run twice",
     IntegrationKind.AI_MODEL: "a second, charged answer",
 }

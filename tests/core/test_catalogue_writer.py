@@ -521,3 +521,18 @@ def test_two_thousand_workflows_of_eight_nodes_take_seconds(writer: CatalogueWri
     for _ in range(50):
         writer.write(facts)
     assert (time.perf_counter() - started) / 50 < 0.01
+
+
+def test_a_site_is_no_code_host(writer: CatalogueWriter) -> None:
+    site = make_integration(
+        kind=IntegrationKind.DEVELOPER,
+        service="WordPress",
+        service_id="wordpress",
+        method=None,
+        operation="post.create",
+    )
+    (section,) = writer.write(make_facts(site)).sections
+    text = " ".join(line for one in section.failure_scenarios for line in (one.scenario, *texts_of(one)))
+    assert "content.permission_denied" in [one.scenario_id for one in section.failure_scenarios]
+    for word in ("repository", "Branch", "merge"):
+        assert word not in text
