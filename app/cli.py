@@ -109,6 +109,19 @@ def show(workflow_id: str, *, format: Format = "markdown") -> int:  # noqa: A002
 
 
 @app.command
+def incident(execution_id: str, *, format: Format = "markdown") -> int:  # noqa: A002 - the option's name
+    """Find what a failed execution needs, store that on its row, and print it.
+
+    Args:
+        execution_id: Id of the failed execution as the platform shows it.
+        format: What to print.
+    """
+    from app.incident import run_incident
+
+    return run_incident(execution_id, output=format)
+
+
+@app.command
 def coverage(*, workspace: str | None = None, json: Annotated[bool, Flag] = False) -> int:
     """Report how much of what runs has a runbook, and whether the runbooks help.
 

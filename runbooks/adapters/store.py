@@ -270,14 +270,15 @@ def portions(rows: Iterable[str], *, length: int = STATEMENT_LENGTH) -> Iterator
 def _dumps(value: Any) -> str:
     # PostgreSQL's text holds no NUL; and a lone surrogate is no character.
     encoded = json.dumps(value, ensure_ascii=True)
-    return encoded if "\\u0000" not in encoded and "\\ud" not in encoded else json.dumps(_clean(value))
+    return encoded if "\\u0000" not in encoded and "\\ud" not in encoded else json.dumps(cleaned(value))
 
 
-def _clean(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """A JSON value without the characters that PostgreSQL cannot hold."""
     if isinstance(value, str):
         return value.replace("\0", "").encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
+        return [cleaned(item) for item in value]
     return value

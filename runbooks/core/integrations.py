@@ -30,7 +30,7 @@ def extract_integrations(
         return ()
     graph = Graph(workflow)
     bottlenecks = graph.bottlenecks()
-    acting = {key for key, call in calls.items() if call.effect.again} | _sub_workflows(workflow)
+    acting = {key for key, call in calls.items() if call.effect.again} | sub_workflows(workflow)
     repeats = graph.nearest_before(acting.__contains__)
     return tuple(
         _integration(node, calls, workflow, graph, node.key in bottlenecks, repeats[node.key])
@@ -106,7 +106,7 @@ def _shown(text: str) -> str:
     return redact(text)
 
 
-def _sub_workflows(workflow: Workflow) -> set[str]:
+def sub_workflows(workflow: Workflow) -> set[str]:
     """Nodes that start another workflow: what that does, it would do again."""
     return {
         node.key
