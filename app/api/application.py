@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import generate, runbooks
+from app.api import coverage, generate, operations, ratings, runbooks, webhooks
 from app.api.background import Background
 from app.api.edge import Edge
 from app.api.errors import install_errors
+from app.api.events import Events
 from app.api.metrics import Metrics
 from app.api.state import State
 from runbooks import __version__
@@ -30,8 +31,9 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.runbooks = state
-    for module in (runbooks, generate):
+    for module in (generate, runbooks, ratings, coverage, webhooks):
         app.include_router(module.router, prefix=BASE)
+    app.include_router(operations.router)
     install_errors(app)
     app.add_middleware(Edge, metrics=metrics)
     return app
@@ -40,8 +42,10 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: State = app.state.runbooks
-    background = asyncio.create_task(Background(state).run())
+    events = Events(state)
+    tasks = {asyncio.create_task(work) for work in (Background(state, events).run(), events.run())}
     yield
-    background.cancel()
-    await asyncio.wait({background})
-    await state.runs.close(GRACE_S)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    await asyncio.gather(state.runs.close(GRACE_S), events.close(GRACE_S))

@@ -7,8 +7,10 @@ import time
 from fastapi.concurrency import run_in_threadpool
 
 from app.api.edge import where
+from app.api.events import Events
 from app.api.state import State
 from app.api.writing import load_flows
+from runbooks.adapters.pending_events import forget_old_signatures
 from runbooks.adapters.requests import forget_old_requests
 from runbooks.errors import RunbooksError
 
@@ -21,8 +23,9 @@ FORGET_EVERY_S = 3600
 class Background:
     """One an application."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, events: Events) -> None:
         self.state = state
+        self.events = events
         self._forget_at = 0.0
 
     async def run(self) -> None:
@@ -39,6 +42,7 @@ class Background:
 
     async def _once(self) -> None:
         await self.state.runs.keep_alive()
+        await self.events.keep_alive()
         if time.monotonic() >= self._forget_at:
             await run_in_threadpool(self._forget)
             self._forget_at = time.monotonic() + FORGET_EVERY_S
@@ -46,3 +50,4 @@ class Background:
     def _forget(self) -> None:
         with self.state.database.begin() as connection:
             forget_old_requests(connection)
+            forget_old_signatures(connection)

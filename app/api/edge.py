@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import SERVER_ERROR, error_answer
 from app.api.metrics import Metrics
+from runbooks.errors import RunbooksError
 
 log = logging.getLogger("app.api")
 
@@ -119,7 +120,9 @@ class _Request:
 
 
 def where(error: BaseException) -> str:
-    """What happened and where, without the error's text, which may quote somebody's data."""
+    """What happened and where: our errors speak for themselves, the text of others may quote somebody's data."""
+    if isinstance(error, RunbooksError):
+        return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition('site-packages/')[2]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

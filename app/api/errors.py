@@ -102,7 +102,8 @@ def by_field(found: Any) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     for one in found:
         place = [str(part) for part in one["loc"] if part not in {"body", "query", "path", "header"}]
-        fields.setdefault(".".join(place) or str(one["loc"][0]), []).append(str(one["msg"]))
+        name = ".".join(place) if place and one["type"] != "json_invalid" else "body"
+        fields.setdefault(name, []).append(str(one["msg"]))
     return fields
 
 

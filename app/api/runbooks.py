@@ -9,9 +9,19 @@ from app.api.answers import json_answer
 from app.api.auth import Access, Reader, Reviewer, own_id
 from app.api.errors import ApiError, documented, not_found
 from app.api.pagination import Page, page_answer
-from app.api.schemas import OneRunbook, RunbookPage
+from app.api.schemas import OneRunbook, RunbookPage, VersionPage
 from app.api.state import Shared, State
-from runbooks.adapters.runbook_list import Wanted, acknowledge, count_rows, list_rows, read_row, resolve
+from runbooks.adapters.runbook_list import (
+    Wanted,
+    acknowledge,
+    count_rows,
+    count_versions,
+    has_row,
+    list_rows,
+    list_versions,
+    read_row,
+    resolve,
+)
 
 router = APIRouter(tags=["runbooks"], responses=documented(401, 403, 404, 422, 429))
 
@@ -64,13 +74,29 @@ def show_runbook(runbook: RunbookId, access: Reader, shared: Shared) -> Response
     return _one(runbook, access, shared)
 
 
+@router.get("/workspaces/{workspace}/runbooks/{runbook}/history", response_model=VersionPage)
+def show_history(
+    request: Request, runbook: RunbookId, page: Annotated[Page, Query()], access: Reader, shared: Shared
+) -> Response:
+    """List the versions of a proactive runbook, newest first, and why each was written."""
+    runbook_id = own_id(runbook, access.schema.runbook_columns["id"])
+    with shared.database.begin() as connection:
+        if not has_row(connection, access.workspace_id, runbook_id, schema=access.schema):
+            raise not_found()
+        total = count_versions(connection, access.workspace_id, runbook_id, schema=access.schema)
+        rows = list_versions(
+            connection, access.workspace_id, runbook_id, schema=access.schema, limit=page.per_page, offset=page.offset
+        )
+    return page_answer(request, page, total=total, rows=rows)
+
+
 @router.post("/workspaces/{workspace}/runbooks/{runbook}/acknowledge", response_model=OneRunbook,
              responses=documented(409))  # fmt: skip
 def acknowledge_runbook(runbook: RunbookId, access: Reviewer, shared: Shared) -> Response:
     """Say that you look after it, or that you have read it; who did so first stays."""
     runbook_id = own_id(runbook, access.schema.runbook_columns["id"])
     with shared.database.begin() as connection:
-        if read_row(connection, access.workspace_id, runbook_id, schema=access.schema) is None:
+        if not has_row(connection, access.workspace_id, runbook_id, schema=access.schema):
             raise not_found()
         if not acknowledge(
             connection, access.workspace_id, runbook_id, schema=access.schema, user_id=access.token.user_id

@@ -98,6 +98,30 @@ class RunbookPage(BaseModel):
     meta: Meta
 
 
+class Version(BaseModel):
+    """One version of a runbook; what people had said is known of those that were replaced."""
+
+    version: int
+    created_at: str
+    reason: str
+    writer: str
+    model: str | None
+    severity: str | None
+    definition_hash: str
+    fingerprint: str
+    status: str | None
+    acknowledged_by: str | None
+    acknowledged_at: str | None
+
+
+class VersionPage(BaseModel):
+    """A page of versions."""
+
+    data: list[Version]
+    links: Links
+    meta: Meta
+
+
 class OneRunbook(BaseModel):
     """One runbook."""
 

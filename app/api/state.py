@@ -1,6 +1,8 @@
 """What all requests share: settings, database, limits, runs."""
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -19,8 +21,27 @@ class State:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
         self.metrics = metrics
+        secrets = settings.webhook_secrets.get_secret_value() if settings.webhook_secrets is not None else ""
+        self.webhook_secrets = tuple(secret.strip() for secret in secrets.split(",") if secret.strip())
+        secrets = settings.webhook_secrets.get_secret_value() if settings.webhook_secrets is not None else ""
+        self.webhook_secrets = tuple(secret.strip() for secret in secrets.split(",") if secret.strip())
         self.rate_limit = RateLimit(settings.api_rate_per_minute, clock=time.monotonic)
         self.runs = Runs(lambda: self.database, metrics, at_once=settings.api_runs, queue=settings.api_queue)
+
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Have pending events looked at now; from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until `wake` is called, at most so long."""
+        self._loop = asyncio.get_running_loop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
 
     @property
     def database(self) -> Database:

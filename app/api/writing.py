@@ -11,6 +11,7 @@ log = logging.getLogger("app.api.writing")
 
 def load_flows() -> None:
     """Import Prefect and the flows, so that the first request does not wait for that."""
+    import flows.execution_failed
     import flows.workflow_published  # noqa: F401 - imported for the sake of it
 
 
@@ -19,6 +20,22 @@ def has_prefect_server() -> bool:
     from app.prefect_session import server_is_configured
 
     return server_is_configured()
+
+
+def write_incident(execution_id: str) -> None:
+    """Write the reactive runbook of a failed execution."""
+    from flows.execution_failed import execution_failed, meet_incident
+
+    if has_prefect_server():
+        try:
+            execution_failed(execution_id)
+        except RunbooksError:
+            raise
+        except Exception as error:  # whoever is on call waits for it
+            log.warning("the flow run failed (%s); running without Prefect", where(error))
+        else:
+            return
+    meet_incident(execution_id, step=lambda task: task.fn)
 
 
 def write_runbook(workflow_id: str, *, include_historical_data: bool, full: bool) -> Runbook:

@@ -25,6 +25,7 @@ class Wanted:
 
 TIMES = ("acknowledged_at", "resolved_at", "created_at", "updated_at")
 PLAIN = ("severity", "title", "summary", "steps", "tags", "status", "type", "ai_generated")
+_VERSIONS = "runbook_versions v JOIN execution_runbooks r ON r.id = v.runbook_id"
 IDS = ("id", "workspace_id", "workflow_id", "execution_id", "acknowledged_by")
 
 
@@ -56,6 +57,33 @@ def read_row(connection: Connection, workspace_id: str, runbook_id: str, *, sche
         WHERE {_is(schema)}
     """  # noqa: S608 - as above
     return _one(connection, query, workspace_id=workspace_id, runbook_id=runbook_id)
+
+
+def count_versions(connection: Connection, workspace_id: str, runbook_id: str, *, schema: HostSchema) -> int:
+    """How many versions a proactive runbook has had; a reactive one has none."""
+    query = f"SELECT count(*) FROM {_VERSIONS} WHERE {_is(schema)}"  # noqa: S608 - as above
+    return int(connection.execute(text(query), {"workspace_id": workspace_id, "runbook_id": runbook_id}).scalar_one())
+
+
+def list_versions(
+    connection: Connection, workspace_id: str, runbook_id: str, *, schema: HostSchema, limit: int, offset: int
+) -> list[str]:
+    """A page of its versions as JSON, the present one first; of those before, what people had said of them."""
+    query = f"""
+        SELECT CAST(json_build_object(
+            'version', v.version, 'created_at', {_iso("v.created_at AT TIME ZONE 'UTC'")}, 'reason', v.reason,
+            'writer', v.writer, 'model', v.model, 'severity', v.severity, 'definition_hash', v.definition_hash,
+            'fingerprint', v.fingerprint, 'status', v.status, 'acknowledged_by', v.acknowledged_by,
+            'acknowledged_at', {_iso("v.acknowledged_at")}) AS text)
+        FROM {_VERSIONS} WHERE {_is(schema)} ORDER BY v.version DESC LIMIT :limit OFFSET :offset
+    """  # noqa: S608 - as above
+    values = {"workspace_id": workspace_id, "runbook_id": runbook_id, "limit": limit, "offset": offset}
+    return list(connection.execute(text(query), values).scalars())
+
+
+def has_row(connection: Connection, workspace_id: str, runbook_id: str, *, schema: HostSchema) -> bool:
+    """Whether the workspace has such a row."""
+    return _status(connection, workspace_id, runbook_id, schema) is not None
 
 
 def acknowledge(
@@ -119,12 +147,12 @@ def _resource(schema: HostSchema) -> str:
     """SQL for a row as the platform's API shows it: ids as text, times in UTC."""
     shown = [f"'{name}', r.{name}::text" for name in IDS if name in schema.runbook_columns]
     shown += [f"'{name}', r.{name}" for name in PLAIN if name in schema.runbook_columns]
-    shown += [
-        f"""'{name}', to_char(r.{name}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
-        for name in TIMES
-        if name in schema.runbook_columns
-    ]
+    shown += [f"'{name}', {_iso('r.' + name)}" for name in TIMES if name in schema.runbook_columns]
     return f"json_build_object({', '.join(shown)})"
+
+
+def _iso(moment: str) -> str:
+    return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 
 def _one(connection: Connection, query: str, **values: Any) -> str | None:
