@@ -8,7 +8,8 @@ from runbooks.adapters.reactive_store import upsert_incident
 from runbooks.bootstrap import open_classifier, open_database, open_writers
 from runbooks.core.facts import Facts
 from runbooks.core.failed_execution import Execution, Failure
-from runbooks.core.incident import Incident, Known, explain
+from runbooks.core.incident import Incident, explain
+from runbooks.core.known_workflow import Known
 from runbooks.core.runbook import Runbook
 from runbooks.errors import ExecutionNotFound
 from runbooks.settings import load_settings

@@ -9,7 +9,7 @@ from runbooks.adapters.store import read_runbook
 from runbooks.core.batch import initial_facts
 from runbooks.core.escalation import escalation_from
 from runbooks.core.facts import Facts
-from runbooks.core.incident import Known
+from runbooks.core.known_workflow import Known
 from runbooks.errors import WorkflowNotFound
 
 
