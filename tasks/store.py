@@ -2,6 +2,7 @@
 
 from prefect import task
 
+from runbooks.adapters.memory import give_back
 from runbooks.adapters.store import mark_unchanged
 from runbooks.adapters.store import upsert_runbooks as upsert
 from runbooks.bootstrap import open_database
@@ -19,4 +20,5 @@ def upsert_runbooks(batch: Batch) -> BatchOutcome:
     with database.begin() as connection:
         upsert(connection, batch.generated, schema=database.schema, status=settings.proactive_status)
         mark_unchanged(connection, batch.unchanged, schema=database.schema)
+    give_back()
     return outcome_of(batch)
