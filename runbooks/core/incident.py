@@ -164,8 +164,10 @@ class _Explained:
         failure_class = self.found.classification.failure_class
         if self.found.section is not None or failure_class is UNKNOWN:
             return TROUBLE[failure_class]
-        first = self.found.matches[0].scenario if self.found.matches else None
-        return trouble_inside(first.scenario) if first and first.failure_class is failure_class else "failed"
+        first = self.found.matches[0] if self.found.matches else None
+        if first is None or not (first.seen or first.scenario.failure_class is failure_class):
+            return "failed"
+        return trouble_inside(first.scenario.scenario)
 
     def _severity(self) -> Severity:
         """That of the scenario to start with; of an unknown failure that of the scenario for it."""

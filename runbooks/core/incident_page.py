@@ -21,7 +21,7 @@ def incident_steps(incident: Incident) -> list[dict[str, str]]:
     """What happened, what to do about it in order, and what to try when that does not fit."""
     steps = [step("What happened", " ".join(part for part in (f"{incident.error}.", incident.attempts) if part))]
     if incident.seen_before:
-        steps.append(step("Seen before:", " ".join(incident.seen_before)))
+        steps.append(step("Seen before", " ".join(incident.seen_before)))
     fitting = incident.fitting
     if fitting is not None:
         steps += _of_scenario(fitting, incident)
