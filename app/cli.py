@@ -58,6 +58,7 @@ def sweep(
     full: Annotated[bool, Flag] = False,
     limit: Annotated[int | None, Parameter(validator=lambda _type, value: _positive(value))] = None,
     writer: WriterChoice = "auto",
+    dry_run: Annotated[bool, Flag] = False,
     json: Annotated[bool, Flag] = False,
 ) -> int:
     """Write a runbook for every active workflow that changed, and report coverage.
@@ -67,11 +68,12 @@ def sweep(
         full: Write every runbook anew, changed or not.
         limit: At most so many workflows, the busiest first.
         writer: Who writes; auto is the LLM when one is configured, else the catalogue.
+        dry_run: Only count what would be written; nothing is stored and no model is called.
         json: Print the report as JSON, and nothing else, on stdout.
     """
     from app.sweep import run_sweep
 
-    return run_sweep(workspace_id=workspace, full=full, limit=limit, writer=writer, as_json=json)
+    return run_sweep(workspace_id=workspace, full=full, limit=limit, writer=writer, dry_run=dry_run, as_json=json)
 
 
 @app.command

@@ -16,9 +16,11 @@ from runbooks.errors import SettingsError
 from runbooks.settings import WriterChoice, load_settings
 
 
-def run_sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice, as_json: bool) -> int:
+def run_sweep(
+    *, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice, dry_run: bool, as_json: bool
+) -> int:
     """Sweep and print the report."""
-    report = sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer)
+    report = sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run)
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
@@ -31,7 +33,9 @@ def run_sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer
     return 1 if report.failed else 0
 
 
-def sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice) -> SweepReport:
+def sweep(
+    *, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice, dry_run: bool = False
+) -> SweepReport:
     """Run the flow with a progress bar; what would fail for sure is told before Prefect starts."""
     settings = load_settings()
     if writer == "llm" and not settings.llm_configured:
@@ -50,7 +54,9 @@ def sweep(*, workspace_id: str | None, full: bool, limit: int | None, writer: Wr
             token = listener.set(lambda done, total: bar.update(task, completed=done, total=total))
             try:
                 # A flow that returns a state gives its data to the caller, which its type does not say.
-                report: Any = coverage_sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer)
+                report: Any = coverage_sweep(
+                    workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run
+                )
             except SweepFailed as failure:
                 return failure.report
             else:

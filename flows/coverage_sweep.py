@@ -2,19 +2,27 @@
 
 import time
 import uuid
+from datetime import UTC, datetime
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from pydantic import PositiveInt
 
 from flows.pipeline import run_batches
 from flows.progress import Progress
-from runbooks.core.report import SweepReport
+from flows.run_info import announce_failure, rename_run, today, warn_if_late
+from runbooks.adapters.interruption import interrupt
+from runbooks.core.batch import Candidate
+from runbooks.core.report import BatchOutcome, SweepReport
 from runbooks.errors import RunbooksError
 from runbooks.settings import WriterChoice, load_settings
 from tasks.fetch import count_active_workflows, find_changed_workflows
 from tasks.metrics import refresh_connector_metrics
-from tasks.report import report_coverage
+from tasks.report import report_coverage, report_sweep
+
+TOLD = 20
+"""Workflows without a runbook that the log names; the report has more."""
 
 
 class SweepFailed(RunbooksError):
@@ -25,48 +33,78 @@ class SweepFailed(RunbooksError):
         self.report = report
 
 
-@flow(name="coverage-sweep", persist_result=False)
+@flow(
+    name="coverage-sweep",
+    flow_run_name=lambda: f"sweep {today()}",
+    persist_result=False,
+    on_failure=[announce_failure],
+    on_crashed=[announce_failure],
+)
 def coverage_sweep(
     workspace_id: str | None = None,
     full: bool = False,
-    limit: int | None = None,
+    limit: PositiveInt | None = None,
     writer: WriterChoice = "auto",
+    dry_run: bool = False,
 ) -> State[SweepReport]:
     """Write a runbook for every active workflow that changed, and report coverage.
 
     Args:
-        workspace_id: Only this workspace; empty for all.
+        workspace_id: Only this workspace, by its id; empty for all.
         full: Write every runbook anew, changed or not.
-        limit: At most so many workflows, the busiest first.
-        writer: Who writes: the LLM, the catalogue, or the LLM when one is configured (auto).
+        limit: At most so many workflows, the busiest first; empty for all.
+        writer: Who writes. auto: the language model when one is configured, else the catalogue.
+        dry_run: Only count what would be written; nothing is stored and no model is called.
     """
-    logger = get_run_logger()
-    started, run_id = time.monotonic(), uuid.uuid4().hex
+    started, since, run_id = time.monotonic(), datetime.now(UTC), uuid.uuid4().hex
+    workspace_id = workspace_id or None  # the form sends a field that was emptied as such
+    warn_if_late(since)
     active = count_active_workflows(workspace_id)
-    nodes = refresh_connector_metrics()
-    logger.info("%d active workflows; history of %d nodes aggregated", active, nodes)
+    if not dry_run:
+        refresh_connector_metrics()
     changed = find_changed_workflows(workspace_id, full=full, limit=limit, writer=writer, run_id=run_id)
-    progress = Progress(len(changed))
-    for outcome in run_batches(changed, batch_size=load_settings().batch_size, writer=writer, run_id=run_id, full=full):
-        progress.add(outcome)
-        logger.info("%d of %d candidates done", progress.done, progress.total)
-    done = progress.summed
+    rename_run(f"{'dry run' if dry_run else 'sweep'} {today()} · {len(changed):,} changed")
+    get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
+    done = BatchOutcome() if dry_run else write_all(changed, writer=writer, run_id=run_id, full=full)
+    found = len(changed) if dry_run else done.generated + len(done.failed)
     report = SweepReport(
+        dry_run=dry_run,
         workflows_active=active,
-        changed=done.generated + len(done.failed),
+        changed=found,
         generated=done.generated,
-        unchanged=active - done.generated - len(done.failed),
+        unchanged=active - found,
         failed=done.failed,
         llm=done.llm,
         fallbacks=done.fallbacks,
+        coverage=report_coverage(workspace_id, keep=not dry_run),
         duration_s=round(time.monotonic() - started, 2),
-        coverage=report_coverage(workspace_id),
     )
+    report_sweep(report, since=since, workspace_id=workspace_id)
+    return conclude(report)
+
+
+def write_all(changed: list[Candidate], *, writer: WriterChoice, run_id: str, full: bool) -> BatchOutcome:
+    """Write what changed, batch by batch, and tell how far it is."""
+    progress = Progress(len(changed))
+    size = load_settings().batch_size
+    try:
+        for outcome in run_batches(changed, batch_size=size, writer=writer, run_id=run_id, full=full):
+            progress.add(outcome)
+    except BaseException:  # cancelled, or stopped by a signal: calls of a model would go on for minutes
+        interrupt()
+        raise
+    return progress.summed
+
+
+def conclude(report: SweepReport) -> State[SweepReport]:
+    """Say in log and state how it went; raise when nothing could be written."""
+    logger = get_run_logger()
     for reason, count in report.fallbacks.items():
         logger.warning("%d runbooks written by the catalogue instead: %s", count, reason)
-    for failed in report.failed[:20]:
+    for failed in report.failed[:TOLD]:
         logger.warning("workflow %s got no runbook: %s", failed.workflow_id, failed.reason)
     if report.failed and not report.generated and not report.unchanged:
         raise SweepFailed(report)
+    logger.info("%s; in %.1f s", report.headline, report.duration_s)
     name = "CompletedWithFailures" if report.failed else "Completed"
     return Completed(name=name, message=report.headline, data=report)

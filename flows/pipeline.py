@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prefect import Task
 from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import opaque
 
@@ -17,6 +18,8 @@ from tasks.fetch import fetch_changed_workflows
 from tasks.generate import generate_runbooks
 from tasks.metrics import aggregate_connector_metrics
 from tasks.store import upsert_runbooks
+
+AnyTask = Task[..., Any]
 
 BATCHES_AT_ONCE = 2
 """One batch waits for the LLM or the database while the next one is read; more would only hold more in memory."""
@@ -46,14 +49,20 @@ def one_line(error: BaseException) -> str:
 
 
 def submit_batch(
-    candidates: Sequence[Candidate], *, writer: WriterChoice, run_id: str, history: bool, full: bool
+    candidates: Sequence[Candidate], *, label: str, writer: WriterChoice, run_id: str, history: bool, full: bool
 ) -> Running:
     """Send one batch on its way."""
-    fetched = fetch_changed_workflows.submit(_whole(list(candidates)))
-    extracted = extract_integrations.submit(_whole(fetched))
-    aggregated = aggregate_connector_metrics.submit(_whole(extracted), include_historical_data=history)
-    generated = generate_runbooks.submit(_whole(aggregated), writer=writer, run_id=run_id, full=full)
-    upserted = upsert_runbooks.submit(_whole(generated))
+
+    def named(step: AnyTask, what: str) -> AnyTask:
+        return step.with_options(task_run_name=f"{what} · {label}")
+
+    fetched = named(fetch_changed_workflows, "fetch").submit(_whole(list(candidates)))
+    extracted = named(extract_integrations, "extract integrations").submit(_whole(fetched))
+    aggregated = named(aggregate_connector_metrics, "join history").submit(
+        _whole(extracted), include_historical_data=history
+    )
+    generated = named(generate_runbooks, "write").submit(_whole(aggregated), writer=writer, run_id=run_id, full=full)
+    upserted = named(upsert_runbooks, "store").submit(_whole(generated))
     return Running(candidates, (fetched, extracted, aggregated, generated, upserted))
 
 
@@ -73,9 +82,10 @@ def run_batches(
 ) -> Iterator[BatchOutcome]:
     """Run all batches, a few at once, and yield each outcome as it comes."""
     running: deque[Running] = deque()
-    for start in range(0, len(candidates), batch_size):
-        batch = candidates[start : start + batch_size]
-        running.append(submit_batch(batch, writer=writer, run_id=run_id, history=history, full=full))
+    batches = [candidates[start : start + batch_size] for start in range(0, len(candidates), batch_size)]
+    for number, batch in enumerate(batches, start=1):
+        label = f"batch {number} of {len(batches)}, {len(batch)} workflows"
+        running.append(submit_batch(batch, label=label, writer=writer, run_id=run_id, history=history, full=full))
         if len(running) >= BATCHES_AT_ONCE:
             yield running.popleft().outcome()
     while running:

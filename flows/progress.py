@@ -1,10 +1,12 @@
 """Progress of a sweep: an artifact in the UI, a line in the log, and a listener for a terminal."""
 
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import cast
 from uuid import UUID
 
+from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from runbooks.core.report import BatchOutcome, combine
@@ -20,6 +22,7 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self.total = total
+        self.started = time.monotonic()
         self.outcomes: list[BatchOutcome] = []
         # From a flow that is no coroutine the id comes at once; the type leaves both open.
         self.artifact = cast(
@@ -32,6 +35,7 @@ class Progress:
         self.outcomes.append(outcome)
         share = 100.0 * min(1.0, self.done / self.total) if self.total else 100.0
         update_progress_artifact(self.artifact, progress=share, description=self._text())
+        get_run_logger().info(self._text())
         self._tell()
 
     @property
@@ -47,7 +51,12 @@ class Progress:
 
     def _text(self) -> str:
         summed = self.summed
-        return f"{self.done} of {self.total} workflows; {summed.generated} generated, {len(summed.failed)} failed"
+        text = f"{self.done} of {self.total} workflows; {summed.generated} generated, {len(summed.failed)} failed"
+        left = self.total - self.done
+        if left <= 0 or not self.done:
+            return text
+        minutes = left * (time.monotonic() - self.started) / self.done / 60
+        return f"{text}; about {minutes:.0f} min left" if minutes >= 1 else f"{text}; less than a minute left"
 
     def _tell(self) -> None:
         told = listener.get()

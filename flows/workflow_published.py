@@ -1,5 +1,6 @@
 """One workflow: a runbook now, because it was published or somebody asks for it."""
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from prefect import Task, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from flows.run_info import rename_run
+from runbooks.adapters.interruption import interrupt
 from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
 from runbooks.errors import DefinitionError
@@ -20,7 +23,7 @@ from tasks.store import upsert_runbooks
 Step = Callable[[Task[..., Any]], Callable[..., Any]]
 
 
-@flow(name="workflow-published", persist_result=False)
+@flow(name="workflow-published", flow_run_name="runbook for {workflow_id}", persist_result=False)
 def workflow_published(
     workflow_id: str, include_historical_data: bool = True, writer: WriterChoice = "auto", full: bool = False
 ) -> Runbook:
@@ -29,15 +32,30 @@ def workflow_published(
     Args:
         workflow_id: Id of the workflow as the platform shows it.
         include_historical_data: Use what history says about its integrations.
-        writer: Who writes: the LLM, the catalogue, or the LLM when one is configured (auto).
+        writer: Who writes. auto: the language model when one is configured, else the catalogue.
         full: Write it anew although nothing changed.
     """
-    runbook = write_one(
-        workflow_id, include_historical_data=include_historical_data, writer=writer, full=full, step=lambda task: task
-    )
-    create_markdown_artifact(to_markdown(runbook), key="runbook", description=runbook.title)
-    get_run_logger().info("%s: %d sections, %s", runbook.title, len(runbook.sections), runbook.provenance.writer)
+    try:
+        runbook = write_one(
+            workflow_id.strip(),
+            include_historical_data=include_historical_data,
+            writer=writer,
+            full=full,
+            step=lambda task: task,
+        )
+    except BaseException:  # cancelled: the model's answer is not waited for
+        interrupt()
+        raise
+    rename_run(f"runbook · {runbook.title.removeprefix('Runbook: ')}")
+    create_markdown_artifact(to_markdown(runbook), key=artifact_key(workflow_id), description=runbook.title)
+    logger = get_run_logger()
+    logger.info("%s: %d sections, by %s", runbook.title, len(runbook.sections), runbook.provenance.writer)
     return runbook
+
+
+def artifact_key(workflow_id: str) -> str:
+    """The key of a workflow's runbook among Prefect's artifacts, so that its history shows in one place."""
+    return f"runbook-{re.sub('[^a-z0-9]+', '-', workflow_id.strip().lower())}"
 
 
 def write_one(

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     api_queue: int = Field(default=200, ge=1, le=100_000)
     """Workflows that may wait for one of them; more are told to come back."""
 
+    link: str | None = None
+    """Where people read a runbook: an address with `{workflow_id}` (and `{workspace_id}`) in it."""
     work_pool: str = Field(default="runbooks", min_length=1)
     """Prefect work pool of the deployments."""
     work_queue: str = Field(default="default", min_length=1)
@@ -79,12 +81,30 @@ class Settings(BaseSettings):
     """Time zone of that schedule, like `Europe/Berlin`."""
 
     @field_validator(
-        "database_url", "openai_api_key", "openai_base_url", "model", "pg_bin", "webhook_secrets", mode="before"
+        "database_url",
+        "openai_api_key",
+        "openai_base_url",
+        "model",
+        "pg_bin",
+        "link",
+        "webhook_secrets",
+        mode="before",
     )
     @classmethod
     def empty_is_unset(cls, value: object) -> object:
         """An empty variable means the same as none, as compose files and CI set them."""
         return None if value == "" else value
+
+    @field_validator("link")
+    @classmethod
+    def known_placeholders(cls, value: str | None) -> str | None:
+        """A slip would show only when a report is written."""
+        try:
+            if value is not None and value == value.format(workflow_id="", workspace_id=""):
+                raise ValueError("it must contain {workflow_id}")
+        except (KeyError, IndexError) as error:
+            raise ValueError("only {workflow_id} and {workspace_id} can stand in it") from error
+        return value
 
     @field_validator("timezone")
     @classmethod

@@ -1,4 +1,8 @@
-"""What all tasks share: which fault a retry can mend, and that results stay in memory."""
+"""What all tasks share: which fault a retry can mend, and that results stay in memory.
+
+How long one may take is bounded where it waits: a statement by the database, writing by its own clock. Prefect's
+timeout cannot interrupt a thread that waits, and says so with a warning for every task.
+"""
 
 from typing import Any, TypedDict
 
@@ -29,8 +33,8 @@ class TaskOptions(TypedDict):
 
 
 OPTIONS = TaskOptions(
-    retries=3,
-    retry_delay_seconds=[2, 8, 30],
+    retries=4,
+    retry_delay_seconds=[2, 8, 30, 60],
     retry_jitter_factor=0.5,
     retry_condition_fn=is_transport_fault,
     cache_policy=NO_CACHE,  # hashing a batch costs more than it could save, and its data must not be kept on disk

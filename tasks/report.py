@@ -1,20 +1,26 @@
-"""The final task: coverage."""
+"""The final tasks: coverage, and the page of the sweep."""
 
 from datetime import UTC, datetime
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.events import emit_event
 
-from runbooks.adapters.coverage import CoverageReader, save_snapshot
+from runbooks.adapters.coverage import CoverageReader, save_snapshot, was_target_met
+from runbooks.adapters.written import read_written
 from runbooks.bootstrap import open_classifier, open_database
 from runbooks.core.coverage import CoverageReport
 from runbooks.core.coverage_text import coverage_markdown, coverage_table
+from runbooks.core.report import SweepReport
+from runbooks.core.sweep_text import LISTED, sweep_markdown
 from runbooks.settings import load_settings
 from tasks.options import OPTIONS
 
+FELL = "runbooks.coverage.fell-below-target"
+
 
 @task(**OPTIONS)
-def report_coverage(workspace_id: str | None = None) -> CoverageReport:
+def report_coverage(workspace_id: str | None = None, *, keep: bool = True) -> CoverageReport:
     """Measure coverage, keep a snapshot, and show it as artifacts."""
     settings = load_settings()
     database = open_database(settings)
@@ -23,7 +29,30 @@ def report_coverage(workspace_id: str | None = None) -> CoverageReport:
             connection, schema=database.schema, classify=open_classifier().classify, workspace_id=workspace_id
         )
         report = reader.read(now=datetime.now(UTC), target=settings.coverage_target, window_days=settings.history_days)
-        save_snapshot(connection, report, schema=database.schema)
+        was_met = was_target_met(connection, schema=database.schema, workspace_id=workspace_id)
+        if keep:
+            save_snapshot(connection, report, schema=database.schema)
     create_table_artifact(coverage_table(report), key="runbook-coverage-table", description="Coverage by workspace")
     create_markdown_artifact(coverage_markdown(report), key="runbook-coverage", description="Runbook coverage")
+    if keep and was_met and not report.target_met:
+        announce_fall(report)
     return report
+
+
+def announce_fall(report: CoverageReport) -> None:
+    """Tell whoever listens that the share of workflows with an AI runbook was at its target and is no longer."""
+    scope = report.workspace_id or "all"
+    payload = {"scope": scope, "coverage": report.ai_coverage, "target": report.target, "stale": report.stale}
+    emit_event(FELL, resource={"prefect.resource.id": f"runbooks.coverage.{scope}"}, payload=payload)
+    get_run_logger().warning("coverage fell below its target: %.0f%%", 100 * report.ai_coverage)
+
+
+@task(**OPTIONS)
+def report_sweep(report: SweepReport, *, since: datetime, workspace_id: str | None) -> None:
+    """Show what the sweep wrote as an artifact that links the runbooks."""
+    settings = load_settings()
+    database = open_database(settings)
+    with database.begin() as connection:
+        written = read_written(connection, schema=database.schema, since=since, workspace_id=workspace_id, limit=LISTED)
+    page = sweep_markdown(report, written, link=settings.link)
+    create_markdown_artifact(page, key="runbook-sweep", description=report.headline)

@@ -234,3 +234,14 @@ def save_snapshot(connection: Connection, report: CoverageReport, *, schema: Hos
             "report": report.model_dump_json(),
         },
     )
+
+
+def was_target_met(connection: Connection, *, schema: HostSchema, workspace_id: str | None) -> bool | None:
+    """What the last snapshot of the same scope says; None when there is none."""
+    query = f"""
+        SELECT (report ->> 'ai_coverage')::float >= (report ->> 'target')::float FROM runbook_coverage_snapshots
+        WHERE workspace_id IS NOT DISTINCT FROM CAST(:workspace_id AS {schema.id_type})
+        ORDER BY taken_at DESC, id DESC LIMIT 1
+    """  # noqa: S608 - as above
+    met: bool | None = connection.execute(text(query), {"workspace_id": workspace_id}).scalar_one_or_none()
+    return met

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runbooks.adapters.database import Database
+from runbooks.adapters.interruption import run_interruptible
 from runbooks.adapters.llm_writer import LLMSession, LLMWriter, PaidAnswers, Written
 from runbooks.adapters.policies import read_policies
 from runbooks.adapters.store import Draft, MadeFrom, read_drafts, read_made_from, save_draft
@@ -18,6 +19,9 @@ from runbooks.errors import DatabaseError
 
 HISTORY_LEFT_OUT = "history left out"
 """Stored in place of the history's signature, so that the next sweep, which does look at history, writes anew."""
+
+LONGEST_S = 4 * 3600.0
+"""For one batch and a slow model; what it has answered by then is kept, and used by the next attempt."""
 
 Result = Generated | Failed
 
@@ -40,7 +44,9 @@ class _BatchRun:
     def run(self, *, full: bool) -> Batch:
         wanted, unchanged = self._split(full=full)
         results = (
-            asyncio.run(self._write_with_llm(self.writers.llm, wanted)) if self.writers.llm else self._write(wanted)
+            run_interruptible(self._write_with_llm(self.writers.llm, wanted), timeout_s=LONGEST_S)
+            if self.writers.llm
+            else self._write(wanted)
         )
         return replace(
             self.batch,

@@ -34,7 +34,7 @@ def ensure_prefect_database(url: URL) -> URL:
 
 
 def for_asyncpg(url: URL) -> str:
-    """The address as Prefect's driver takes it: of libpq's options it knows the mode of encryption, as `ssl`."""
-    mode = url.query.get("sslmode")
-    query = {"ssl": mode} if mode else {}
+    """The address as Prefect's driver takes it: what it knows of libpq's options, the mode of encryption as `ssl`."""
+    known = {"sslmode": "ssl", "target_session_attrs": "target_session_attrs"}
+    query = {known[name]: value for name, value in url.query.items() if name in known}
     return url.set(drivername="postgresql+asyncpg", query=query).render_as_string(hide_password=False)

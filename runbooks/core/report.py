@@ -39,6 +39,8 @@ class BatchOutcome(Frozen):
 class SweepReport(Frozen):
     """The result of a sweep."""
 
+    dry_run: bool = False
+    """Nothing was written; `changed` is what would be looked at, of which a few may turn out to be the same."""
     workflows_active: int
     changed: int
     """Active workflows whose content, history or writer differed from what was stored."""
@@ -53,7 +55,8 @@ class SweepReport(Frozen):
     @property
     def headline(self) -> str:
         """One line for people."""
-        parts = [f"{self.workflows_active} active", f"{self.changed} changed", f"{self.generated} generated"]
+        parts = [f"{self.workflows_active} active", f"{self.changed} changed"]
+        parts.append("dry run, nothing written" if self.dry_run else f"{self.generated} generated")
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
         return (

@@ -1,0 +1,73 @@
+"""The report of a sweep as a page: what was written, what was not and why."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from runbooks.core.report import SweepReport
+from runbooks.core.workflow import Frozen
+
+LISTED = 100
+"""Runbooks and failures that the page names; more would be scrolled past."""
+
+
+class WrittenRunbook(Frozen):
+    """A runbook that was stored."""
+
+    workflow_id: str
+    workspace_id: str
+    title: str
+    severity: str
+    ai_generated: bool
+
+
+def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, link: str | None) -> str:
+    """The page; `link` is an address with `{workflow_id}` and `{workspace_id}` in it, where runbooks can be read."""
+    lines = [f"# Sweep: {report.headline}", "", *_figures(report)]
+    if written:
+        lines += ["", f"## Written{_of(len(written), report.generated)}", ""]
+        lines += ["| runbook | worst case | by | read it |", "|---|---|---|---|"]
+        lines += [_row(one, link) for one in written]
+    if report.failed:
+        lines += ["", f"## No runbook{_of(min(LISTED, len(report.failed)), len(report.failed))}", ""]
+        lines += ["| workflow | why |", "|---|---|"]
+        lines += [f"| `{one.workflow_id}` | {_cell(one.reason)} |" for one in report.failed[:LISTED]]
+    if report.fallbacks:
+        lines += ["", "## Written by the catalogue although a model was asked", ""]
+        lines += [f"- {count}: {_cell(reason)}" for reason, count in report.fallbacks.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(report: SweepReport) -> list[str]:
+    figures: dict[str, int | str] = {
+        "active workflows": report.workflows_active,
+        "changed": report.changed,
+        "written": report.generated,
+        "unchanged": report.unchanged,
+        "without a runbook": len(report.failed),
+        "calls of the model": report.llm.calls,
+        "tokens in / out": f"{report.llm.prompt_tokens:,} / {report.llm.completion_tokens:,}",
+        "seconds": f"{report.duration_s:,.1f}",
+    }
+    return ["| | |", "|---|---:|", *(f"| {name} | {_number(value)} |" for name, value in figures.items())]
+
+
+def _number(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _of(shown: int, total: int) -> str:
+    return f", {shown} of {total}" if shown < total else ""
+
+
+def _row(one: WrittenRunbook, link: str | None) -> str:
+    by = "AI and catalogue" if one.ai_generated else "catalogue"
+    if link is None:
+        where = f"`runbooks show {one.workflow_id}`"
+    else:
+        values = {"workflow_id": one.workflow_id, "workspace_id": one.workspace_id}
+        where = f"[open]({link.format(**{name: quote(value, safe='') for name, value in values.items()})})"
+    return f"| {_cell(one.title)} | {one.severity} | {by} | {where} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
