@@ -156,7 +156,8 @@ def _locked_out(account: Account, home: Path, programs: Path) -> EmbeddedPostgre
 
 def _give(path: Path, user: int, group: int) -> None:
     for part in (path, *path.rglob("*")):
-        os.chown(part, user, group, follow_symlinks=False)
+        if part.lstat().st_uid != user:  # some file systems refuse even what would change nothing
+            os.chown(part, user, group, follow_symlinks=False)
 
 
 @dataclass(frozen=True)
