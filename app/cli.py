@@ -208,6 +208,25 @@ def match(
     )
 
 
+@app.command
+def backtest(
+    *,
+    workspace: str | None = None,
+    days: Annotated[int, Parameter(validator=lambda _type, value: _positive(value))] = 90,
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Hold the platform's own past failures against the runbooks: how often is the right scenario first?
+
+    Args:
+        workspace: Only this workspace.
+        days: How far to look back.
+        json: Print JSON.
+    """
+    from app.backtest import run_backtest
+
+    return run_backtest(workspace_id=workspace, days=days, as_json=json)
+
+
 @app.command(name="catalogue-check")
 def catalogue_check() -> int:
     """Say what is wrong or thin in the failure catalogue."""

@@ -26,11 +26,13 @@ from runbooks.core.coverage import (
     Uncovered,
     WorkspaceCoverage,
     observed_coverage,
+    scenario_recall,
 )
 from runbooks.core.definition import definition_hash
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.integrations import NodeCatalogueEntry, extract_integrations
 from runbooks.core.mttr import mttr
+from runbooks.core.recall import Recall
 from runbooks.core.workflow import Workflow
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -65,6 +67,7 @@ class CoverageReader:
         workspaces = self._by_workspace(stale)
         sections, required = self._sections(stale)
         total = sections + elsewhere
+        observed, recall = self._observed_failures(stale)
         return CoverageReport(
             taken_at=now,
             workspace_id=self.workspace_id,
@@ -75,7 +78,8 @@ class CoverageReader:
             target=target,
             integrations=Layer(covered=sections, total=total),
             failure_classes=Layer(covered=required, total=total * len(REQUIRED_CLASSES)),
-            observed_failures=self._observed_failures(stale),
+            observed_failures=observed,
+            scenario_recall=recall,
             window_days=window_days,
             by_workspace=tuple(_workspace(row) for row in workspaces[:WORKSPACES_SHOWN]),
             uncovered=tuple(self._uncovered(stale, since=now - timedelta(days=window_days))),
@@ -145,29 +149,36 @@ class CoverageReader:
         ((integrations, required),) = self._with_stale(query, stale)
         return int(integrations), int(required)
 
-    def _observed_failures(self, stale: set[str]) -> Layer:
-        """Failures of the window against the sections; history that names no node is held against all of a runbook."""
+    def _observed_failures(self, stale: set[str]) -> tuple[Layer, Recall]:
+        """Failures of the window against the sections, and where in its section each is found.
+
+        History that names no node is held against all of a runbook; it has no section to be found in.
+        """
         query = f"""
-            SELECT f.status, f.status_code, f.error_code, f.message, c.service, c.classes,
-                   sum(f.failures)::bigint AS failures
+            SELECT f.status, f.status_code, f.error_code, f.message, c.service, c.classes, c.scenarios,
+                   f.node_key <> '' AS named, sum(f.failures)::bigint AS failures
             FROM runbook_failure_groups f JOIN workflows w ON w.id = f.workflow_id
             LEFT JOIN stale x ON x.id = w.id
             LEFT JOIN runbook_generations g ON g.workflow_id = w.id AND x.id IS NULL,
             LATERAL (
                 SELECT g.covered -> f.node_key ->> 'service' AS service,
                        CASE WHEN f.node_key <> '' THEN g.covered -> f.node_key -> 'classes'
-                       ELSE jsonb_path_query_array(g.covered, '$.*.classes[*]') END AS classes
+                       ELSE jsonb_path_query_array(g.covered, '$.*.classes[*]') END AS classes,
+                       g.scenario_order -> f.node_key AS scenarios
             ) c
             WHERE {IS_ACTIVE} {self.scope}
-            GROUP BY f.status, f.status_code, f.error_code, f.message, c.service, c.classes
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         """  # noqa: S608 - as above
-        return observed_coverage(
+        failures = [
             (
                 self.classify(ErrorFacts(row.service, row.status, row.status_code, row.error_code, row.message)),
-                row.classes or (),
-                row.failures,
+                row,
             )
             for row in self._with_stale(query, stale)
+        ]
+        return (
+            observed_coverage((kind, row.classes or (), row.failures) for kind, row in failures),
+            scenario_recall((kind, row.scenarios or (), row.failures) for kind, row in failures if row.named),
         )
 
     def _uncovered(self, stale: set[str], *, since: datetime) -> list[Uncovered]:

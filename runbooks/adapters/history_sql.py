@@ -64,8 +64,8 @@ def attempts_by_node(condition: str, *, message: str = "NULL::text") -> str:
     """  # noqa: S608 - constants
 
 
-def runs(condition: str) -> str:
-    """SQL for the runs of nodes that may call something and have no attempts, in the same form."""
+def node_runs(condition: str) -> str:
+    """SQL for the finished runs of nodes that may call something, in the same form."""
     return f"""
         SELECT e.workflow_id, n.node_id AS node_key, n.node_type AS connector_key, NULL::text AS status,
                NULL::integer AS status_code, NULL::text AS error_code,
@@ -76,11 +76,17 @@ def runs(condition: str) -> str:
         WHERE coalesce(n.finished_at, n.started_at, e.started_at, e.created_at) BETWEEN {SINCE} AND {NOW}
           AND e.is_deterministic_replay IS NOT TRUE AND n.status IN ('completed', 'failed') AND {condition}
           AND n.node_type !~ '^(trigger|logic|transform)_' AND n.node_type <> ALL(CAST(:internal AS text[]))
+    """  # noqa: S608 - constants
+
+
+def runs(condition: str) -> str:
+    """SQL for the runs of nodes that have no attempts in the window."""
+    return f"""{node_runs(condition)}
           AND NOT EXISTS (
               SELECT FROM runbook_node_history h
               WHERE h.workflow_id = e.workflow_id AND h.node_key = n.node_id AND h.source = 'attempts'
                 AND h.refreshed_at = CAST(:now AS timestamptz))
-    """  # noqa: S608 - constants
+    """
 
 
 def failure_groups(failures: str) -> str:

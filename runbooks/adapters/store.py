@@ -177,6 +177,7 @@ GENERATION_COLUMNS: Mapping[str, str] = {
     "integrations": "integer",
     "required_covered": "integer",
     "covered": "jsonb",
+    "scenario_order": "jsonb",
     "details": "jsonb",
 }
 
@@ -232,6 +233,7 @@ def _generation(generated: Generated) -> dict[str, Any]:
         if generated.integrations
         else 0,
         "covered": covered,
+        "scenario_order": scenario_order(runbook),
         "details": runbook.model_dump(mode="json", exclude={"title", "summary", "sections", "ai_generated"}),
     }
 
@@ -249,6 +251,14 @@ def covered_sections(runbook: Runbook) -> dict[str, dict[str, Any]]:
             "service": section.integration,
             "classes": sorted({scenario.failure_class.value for scenario in section.failure_scenarios}),
         }
+        for section in runbook.sections
+    }
+
+
+def scenario_order(runbook: Runbook) -> dict[str, list[str]]:
+    """Failure class of each scenario in the order of its section, by node key."""
+    return {
+        section.node_key: [scenario.failure_class.value for scenario in section.failure_scenarios]
         for section in runbook.sections
     }
 

@@ -1,12 +1,13 @@
 """The coverage report: how much of what runs has a runbook, and whether the runbooks help."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from pydantic import Field, computed_field
 
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.mttr import MttrReport
+from runbooks.core.recall import Recall
 from runbooks.core.workflow import Frozen
 
 RATINGS_TARGET = 0.7
@@ -99,6 +100,8 @@ class CoverageReport(Frozen):
     """Of the four failures that every integration must have a scenario for."""
     observed_failures: Layer
     """Of the failures in the window, those whose class has a scenario in their node's section."""
+    scenario_recall: Recall = Field(default_factory=Recall)
+    """The back-test of the window: where in their node's section, read from the top, those failures are found."""
     window_days: int
     by_workspace: tuple[WorkspaceCoverage, ...] = ()
     """Largest first; a platform with very many workspaces shows the largest."""
@@ -146,6 +149,15 @@ def observed_coverage(failures: Iterable[tuple[FailureClass, Collection[str], in
         if failure_class is not FailureClass.UNKNOWN and failure_class in classes:
             met += count
     return Layer(covered=met, total=total)
+
+
+def scenario_recall(failures: Iterable[tuple[FailureClass, Sequence[str], int]]) -> Recall:
+    """Weigh failures by count: (class of the failure, class of each scenario in its section's order, count)."""
+    found = Recall()
+    for failure_class, order, count in failures:
+        told = failure_class is not FailureClass.UNKNOWN and failure_class in order
+        found = found.plus(order.index(failure_class) + 1 if told else None, count)
+    return found
 
 
 def _share(part: int, whole: int) -> float:

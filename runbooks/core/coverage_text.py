@@ -35,6 +35,7 @@ def coverage_markdown(report: CoverageReport) -> str:
         "",
         f"- {mttr_sentence(report.mttr)}",
         f"- {ratings_sentence(report)}",
+        f"- {backtest_sentence(report)}",
     ]
     if report.uncovered:
         lines += ["", "## Not covered, busiest first", "", "| workflow | id | executions | failed | why |"]
@@ -79,6 +80,17 @@ def ratings_sentence(report: CoverageReport) -> str:
     return (
         f"Ratings: {ratings.useful} of {ratings.count} useful or better "
         f"({ratings.share:.0%}, target {ratings.target:.0%}: {ratings.verdict})."
+    )
+
+
+def backtest_sentence(report: CoverageReport) -> str:
+    """How high in its section the scenario of a past failure stands."""
+    recall = report.scenario_recall
+    if recall.share_at_1 is None or recall.share_at_3 is None:
+        return f"Back-test: no failure of a known node in the last {report.window_days} days."
+    return (
+        f"Back-test: of {recall.failures:,} failures at known nodes in the last {report.window_days} days, the first "
+        f"scenario of the node's section fits {recall.share_at_1:.0%}, one of the first three {recall.share_at_3:.0%}."
     )
 
 

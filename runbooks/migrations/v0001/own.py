@@ -52,6 +52,7 @@ CREATE TABLE runbook_generations (
     integrations integer,
     required_covered integer,
     covered jsonb,
+    scenario_order jsonb,
     details jsonb,
     generated_at timestamptz NOT NULL
 )""",
