@@ -114,7 +114,7 @@ class LLMSession:
             base,
             prompts=self._writer.prompts,
             limits=self._writer.limits,
-            clean=partial(_cleaned, rules=rules),
+            clean=partial(cleaned, rules=rules),
         )
         ledger = _Ledger(self._connection, paid or PaidAnswers(), keep)
         job = _Job(prompter, Judge(facts, base, shown=prompter.shown, steps=prompter.steps), ledger)
@@ -199,7 +199,7 @@ def _cleaned_line(line: str) -> str:
     return redact(line, personal=True)
 
 
-def _cleaned(text: str, *, rules: Sequence[re.Pattern[str]]) -> str:
+def cleaned(text: str, *, rules: Sequence[re.Pattern[str]] = ()) -> str:
     """The text as it may be sent. Line by line, as most lines are the catalogue's and come again and again."""
     if rules:
         return redact(text, rules, personal=True)

@@ -15,7 +15,6 @@ LEAST_SHARE_KNOWN = 0.45
 """Of the words of a scenario: a text about the same failure shares most of them with the catalogue's."""
 LEAST_SHARE_KNOWN_OF_LINE = 0.2
 LONGEST_SCENARIO = 4000
-UNDO = "Undo:"
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
@@ -70,7 +69,7 @@ def printable(answer: ScenarioAnswer, _context: Context) -> str | None:
 
 def secret(answer: ScenarioAnswer, context: Context) -> str | None:
     """No secret, not even one that was made up."""
-    found = any(map(contains_secret, _own_lines(answer, context)))
+    found = contains_secret("\n".join(_own_lines(answer, context)))
     return "a line holds what looks like a secret" if found else None
 
 
@@ -154,9 +153,9 @@ def diagnosis_branches(answer: ScenarioAnswer, context: Context) -> str | None:
 
 def way_back(answer: ScenarioAnswer, context: Context) -> str | None:
     """What can be undone in the catalogue's text can be undone in this one."""
-    needed = any(UNDO in step for step in context.catalogue.remediation)
-    if needed and not any(UNDO.lower() in step.lower() for step in answer.remediation):
-        return f'no remediation step says how to take it back ("… {UNDO} …")'
+    needed = any(map(wording.can_be_undone, context.catalogue.remediation))
+    if needed and not any(map(wording.can_be_undone, answer.remediation)):
+        return f'no remediation step says how to take it back ("… {wording.UNDO} …")'
     return None
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runbooks.core.facts import Facts
@@ -11,13 +11,17 @@ from runbooks.core.node_roles import short_type
 from runbooks.core.redaction import redact_config
 from runbooks.core.runbook import FailureScenario, RunbookSection
 from runbooks.core.terms import seconds, tidy
+from runbooks.core.wording import branches, can_be_undone
 from runbooks.core.workflow import Node, Workflow
 
-LONGEST_DESCRIPTION = 400
+LONGEST_DESCRIPTION = 240
 LONGEST_VALUE = 100
 MOST_STEPS = 60
 """A larger workflow shows the steps around the integrations in question, and says how many others there are."""
 MOST_SETTINGS = 6
+MOST_REPEATS = 3
+ROOM_FOR_SYMPTOMS, ROOM_FOR_DIAGNOSIS, ROOM_FOR_REMEDIATION = 120, 220, 130
+"""Characters of the catalogue's text of a scenario; the model needs its point, the reader gets what it makes of it."""
 _SETTINGS = """
 url method httpmethod operation resource path table tablename collection bucket bucketname queue topic index sheetname
 channel channelid model modelid rule cron cronexpression timezone amount unit batchsize limit returnall mode event
@@ -50,53 +54,92 @@ def steps_text(facts: Facts, *, around: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def section_text(section: RunbookSection, integration: Integration, wanted: Sequence[FailureScenario]) -> str:
-    """One integration: what it calls, what history says, and the catalogue's scenarios to be made specific."""
-    lines = [
-        "; ".join(f"{name} {value}" for name, value in _properties(section, integration)),
-        f"When it fails: {section.impact}",
-        f"Re-run: {section.rerun}",
-        f"History: {' '.join(section.history)}",
-    ]
-    for scenario in wanted:
-        lines.extend(_scenario(scenario))
-    others = [one.scenario for one in section.failure_scenarios if one not in wanted]
-    if others:
-        lines.append(f"Other scenarios of this node, not to be written: {'; '.join(others)}")
-    heading = f"# Integration, node_key {_quoted(section.node_key, None)}"
+def section_header(section: RunbookSection, integration: Integration, workflow: Workflow, *, history: bool) -> str:
+    """One integration: what it calls, how, and what history says when there is any. Defaults are left out."""
+    lines = ["; ".join(f"{name} {value}" for name, value in _properties(section, integration, workflow))]
+    if history:
+        lines.append(f"history: {' '.join(section.history)}")
+    heading = f"# node_key {_quoted(section.node_key, None)}"
     return "\n".join([heading, *(tidy(line, len(line) + 1) for line in lines)])
 
 
-def _properties(section: RunbookSection, integration: Integration) -> Iterator[tuple[str, str]]:
-    yield "node", _quoted(section.node_label or section.node_key)
-    yield "type", short_type(section.node_type)
+def scenario_text(scenario: FailureScenario, *, whole: bool = False) -> str:
+    """One scenario to be made specific: the head of the catalogue's text, all of it where it was seen to happen."""
+    lines = [_heading(scenario)]
+    for name, texts, room, needed in (
+        ("symptoms", scenario.symptoms, ROOM_FOR_SYMPTOMS, len),
+        ("diagnosis", scenario.diagnosis, ROOM_FOR_DIAGNOSIS, branches),
+        ("remediation", scenario.remediation, ROOM_FOR_REMEDIATION, can_be_undone),
+    ):
+        shown = texts if whole or scenario.evidence else _first_of(texts, room, needed)
+        lines += [f"{name}:", *(f"- {text}" for text in shown)]
+    return "\n".join(tidy(line, len(line) + 1) for line in [*lines, *_evidence(scenario)])
+
+
+def scenario_like(scenario: FailureScenario, node_key: str) -> str:
+    """One whose text is that of another integration, with other names in it."""
+    lines = [f"{_heading(scenario)}; as at {_quoted(node_key, None)}", *_evidence(scenario)]
+    return "\n".join(tidy(line, len(line) + 1) for line in lines)
+
+
+def without_names(section: RunbookSection, scenario: FailureScenario) -> str:
+    """What is shown of a scenario, with marks for what is called otherwise at another node: equal ones say the same."""
+    names = (section.node_label, section.node_key, section.credential, section.operation, section.host)
+    text = scenario_text(scenario)
+    for number, name in sorted(enumerate(names), key=lambda pair: -len(pair[1] or "")):
+        if name:
+            text = text.replace(name, f"\0{number}")
+    return f"{section.integration}\n{text}"
+
+
+def _heading(scenario: FailureScenario) -> str:
+    return f"## WRITE {scenario.scenario_id}: {scenario.scenario}"
+
+
+def _evidence(scenario: FailureScenario) -> list[str]:
+    return ["history:", *(f"- {text}" for text in scenario.evidence)] if scenario.evidence else []
+
+
+def _first_of(texts: Sequence[str], room: int, needed: Callable[[str], object]) -> list[str]:
+    """One text that has what is needed, where there is one, and of the others the first that there is room for."""
+    if not texts:
+        return []
+    main = next((text for text in texts if needed(text)), texts[0])
+    shown, left = {main}, room - len(main)
+    for text in texts:
+        left -= len(text) if text is not main else 0
+        if left >= 0:
+            shown.add(text)
+    return [text for text in texts if text in shown]
+
+
+def _properties(section: RunbookSection, integration: Integration, workflow: Workflow) -> Iterator[tuple[str, str]]:
+    label = section.node_label or section.node_key
+    if label != section.node_key:
+        yield "node", _quoted(label)
     yield "service", section.integration
     if section.operation:
         yield "operation", section.operation
-    if integration.host or integration.host_note:
-        yield "host", integration.host or str(integration.host_note)
+    if integration.host:
+        yield "host", integration.host
+    elif integration.host_note:
+        yield "host unknown", integration.host_note
     yield "access", integration.access
     yield "authentication", integration.authentication.value
     if section.credential:
         yield "credential", _quoted(section.credential)
     if integration.inline_secret:
         yield "secret", "in clear text in the node's settings"
-    yield "time limit", seconds(integration.timeout_s) if integration.timeout_s is not None else "not set"
-    yield "attempts", str(integration.max_attempts)
-    yield "on error", "the workflow goes on" if integration.continue_on_error else "the execution fails"
-
-
-def _scenario(scenario: FailureScenario) -> Iterator[str]:
-    yield f"## WRITE scenario_id {scenario.scenario_id} ({scenario.failure_class.value}): {scenario.scenario}"
-    for name, texts in (
-        ("symptoms", scenario.symptoms),
-        ("diagnosis", scenario.diagnosis),
-        ("remediation", scenario.remediation),
-        ("history", scenario.evidence),
-    ):
-        if texts:
-            yield f"{name}:"
-            yield from (f"- {text}" for text in texts)
+    if integration.timeout_s is not None:
+        yield "time limit", seconds(integration.timeout_s)
+    if integration.max_attempts > 1:
+        yield "attempts", str(integration.max_attempts)
+    if integration.continue_on_error:
+        yield "on error", "the workflow goes on"
+    if integration.repeats:
+        labels = {node.key: node.label or node.key for node in workflow.nodes}
+        named = [_quoted(labels.get(key, key)) for key in integration.repeats[:MOST_REPEATS]]
+        yield "a re-run repeats", ", ".join(named)
 
 
 def _shown_nodes(workflow: Workflow, around: Sequence[str]) -> list[Node]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from functools import cached_property
 
 _SPACE = re.compile(r"\s+")
-_STEM = re.compile(r"(?<![^\W\d_])[^\W\d_]{4,5}")
-"""Words of some length by their first letters: two forms of a word are taken for the same."""
+_LONG_WORD = re.compile(r"[^\W\d_]{4,}")
+STEM_LENGTH = 5
+"""Words of some length are compared by their first letters: two forms of a word are taken for the same."""
 _DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,:]\d+)*(?=(?:%|ms|s|sec|min|m|h|d|k|[KMG]B)?(?!\w))")
 _SPELLED = re.compile(
@@ -49,7 +50,7 @@ class Grounding:
 
     @cached_property
     def _stems(self) -> frozenset[str]:
-        own = frozenset(_STEM.findall(self._text))
+        own = frozenset(_stems_in(self._text))
         return own | self._beneath._stems if self._beneath else own
 
     def knows(self, text: str) -> bool:
@@ -66,7 +67,7 @@ class Grounding:
 
     def share_known(self, text: str) -> float:
         """Which share of a text's words of some length is also used by the sources, 0 to 1."""
-        stems = set(_STEM.findall(text.lower()))
+        stems = _stems_in(text.lower())
         return len(stems & self._stems) / len(stems) if stems else 0.0
 
     def _number(self, line: str) -> str | None:
@@ -117,6 +118,10 @@ class Grounding:
         if _CAPITAL.match(token) and not starts_sentence:
             return self._has(plain.removesuffix("'s").removesuffix("’s"))
         return True
+
+
+def _stems_in(text: str) -> set[str]:
+    return {word[:STEM_LENGTH] for word in set(_LONG_WORD.findall(text))}
 
 
 def _folded(text: str) -> str:

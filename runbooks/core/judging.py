@@ -74,9 +74,10 @@ class Judge:
 
     def _grounding(self, section: RunbookSection) -> Grounding:
         if section.node_key not in self._groundings:
-            own = [line for scenario in section.failure_scenarios for line in _lines(scenario)]
+            own = dict.fromkeys(line for scenario in section.failure_scenarios for line in _lines(scenario))
+            shown = self._shown.get(section.node_key, "").split("\n")
             self._groundings[section.node_key] = Grounding(
-                [*own, *_facts_of(section), self._shown.get(section.node_key, "")],
+                [*own, *_facts_of(section), *(line for line in shown if line.removeprefix("- ") not in own)],
                 names=[section.credential] if section.credential else [],
                 beneath=self._shared,
             )

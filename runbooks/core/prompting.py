@@ -2,18 +2,27 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 from runbooks.core.answer import LISTS, Answer, ScenarioAnswer
-from runbooks.core.digest import section_text, steps_text, workflow_text
+from runbooks.core.digest import (
+    scenario_like,
+    scenario_text,
+    section_header,
+    steps_text,
+    without_names,
+    workflow_text,
+)
 from runbooks.core.facts import Facts
 from runbooks.core.judging import Rejected, ScenarioKey
 from runbooks.core.prompts import Prompts
+from runbooks.core.reliability import Scope
 from runbooks.core.runbook import FailureScenario, Runbook, RunbookSection
 
-CHARACTERS_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN = 3.5
+"""Of our prompts; tokenizers of other makers are within a fifth of it."""
 TOKENS_PER_SCENARIO = 350
 """Of an answer: ten lines and their punctuation."""
 FEWEST_SCENARIOS = 2
@@ -27,7 +36,7 @@ class Limits:
 
     prompt_tokens: int = 12_000
     answer_tokens: int = 8_000
-    scenarios: int = 4
+    scenarios: int = 3
     """Of one integration."""
 
 
@@ -41,7 +50,7 @@ class Prompt:
     @property
     def tokens(self) -> int:
         """An estimate."""
-        return (len(self.system) + len(self.user)) // CHARACTERS_PER_TOKEN
+        return _tokens(self.system) + _tokens(self.user)
 
 
 @dataclass(frozen=True)
@@ -73,13 +82,16 @@ class Prompter:
     @cached_property
     def shown(self) -> dict[str, str]:
         """The data of each integration as the model sees it, by node key."""
-        return {key: self._section(section, self._wanted_of(section)) for key, section in self._sections.items()}
+        return {
+            key: "\n".join([self._header(section), *(self._text(one) for one in self._wanted_of(section))])
+            for key, section in self._sections.items()
+        }
 
     @cached_property
     def left_out(self) -> tuple[str, ...]:
         """Keys of integrations whose data alone is more than a request may hold."""
         room = self._limits.prompt_tokens - self._fixed_tokens
-        return tuple(key for key, text in self.shown.items() if len(text) // CHARACTERS_PER_TOKEN > room)
+        return tuple(key for key, text in self.shown.items() if _tokens(text) > room)
 
     def requests(self) -> list[Request]:
         """All requests that the workflow needs, its integrations in the runbook's order."""
@@ -96,7 +108,10 @@ class Prompter:
         ]
         user = self._prompts.repair.substitute(
             workflow=self._workflow(tuple(wanted)),
-            sections="\n\n".join(self._section(self._sections[key], scenarios) for key, scenarios in wanted.items()),
+            sections="\n\n".join(
+                "\n".join([self._header(self._sections[key]), *(self._text(one, whole=True) for one in scenarios)])
+                for key, scenarios in wanted.items()
+            ),
             complaints="\n".join(complaints),
         )
         return Request(Prompt(self._prompts.system, user), tuple(rejected))
@@ -146,7 +161,7 @@ class Prompter:
 
     @cached_property
     def _fixed_tokens(self) -> int:
-        return (len(self._prompts.system) + len(self._workflow(tuple(self._sections)))) // CHARACTERS_PER_TOKEN
+        return _tokens(self._prompts.system) + _tokens(self._workflow(tuple(self._sections)))
 
     def _groups(self) -> list[list[str]]:
         groups: list[list[str]] = []
@@ -154,7 +169,7 @@ class Prompter:
         for key, text in self.shown.items():
             if key in self.left_out:
                 continue
-            needs_in = len(text) // CHARACTERS_PER_TOKEN
+            needs_in = _tokens(text)
             needs_out = len(self._wanted_of(self._sections[key])) * TOKENS_PER_SCENARIO
             if not groups or needs_in > room_in or needs_out > room_out:
                 groups.append([])
@@ -169,8 +184,8 @@ class Prompter:
         asked = tuple((key, one.scenario_id) for key in keys for one in self._wanted_of(self._sections[key]))
         user = self._prompts.user.substitute(
             workflow=self._workflow(tuple(keys)),
-            sections="\n\n".join(self.shown[key] for key in keys),
-            wanted="\n".join(f"- {self._address(key)}" for key in asked),
+            sections="\n\n".join(self._without_repeats(keys)),
+            wanted=str(len(asked)),
         )
         return Request(Prompt(self._prompts.system, user), asked)
 
@@ -188,10 +203,36 @@ class Prompter:
     def _workflow(self, keys: tuple[str, ...]) -> str:
         return self._fenced(self._clean(workflow_text(self._facts, around=keys)))
 
-    def _section(self, section: RunbookSection, wanted: Sequence[FailureScenario]) -> str:
-        integration = next(one for one in self._facts.integrations if one.node_key == section.node_key)
-        return self._fenced(self._clean(section_text(section, integration, wanted)))
+    def _without_repeats(self, keys: Sequence[str]) -> Iterator[str]:
+        """The integrations; a text that differs from an earlier one only in names is not sent again."""
+        first: dict[str, str] = {}
+        for key in keys:
+            section = self._sections[key]
+            lines = [self._header(section)]
+            for scenario in self._wanted_of(section):
+                known = first.setdefault(without_names(section, scenario), key)
+                lines.append(self._text(scenario) if known == key else self._like(scenario, known))
+            yield "\n".join(lines)
+
+    def _header(self, section: RunbookSection) -> str:
+        key = section.node_key
+        integration = next(one for one in self._facts.integrations if one.node_key == key)
+        has_history = self._facts.reliability_of(key).scope is not Scope.NONE
+        return self._shown(section_header(section, integration, self._facts.workflow, history=has_history))
+
+    def _text(self, scenario: FailureScenario, *, whole: bool = False) -> str:
+        return self._shown(scenario_text(scenario, whole=whole))
+
+    def _like(self, scenario: FailureScenario, node_key: str) -> str:
+        return self._shown(scenario_like(scenario, node_key))
+
+    def _shown(self, text: str) -> str:
+        return self._fenced(self._clean(text))
 
     def _fenced(self, text: str) -> str:
         """Data cannot close its own fence."""
         return _FENCE.sub(r"\1_\2DATA", text)
+
+
+def _tokens(text: str) -> int:
+    return round(len(text) / CHARACTERS_PER_TOKEN)

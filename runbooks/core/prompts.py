@@ -11,7 +11,7 @@ GAPS: Mapping[str, frozenset[str]] = {
     "repair": frozenset({"workflow", "sections", "complaints"}),
 }
 """Which gaps each template has, no more and no fewer."""
-FORMAT = "1"
+FORMAT = "2"
 """Raised when the way in which facts are written into the gaps changes."""
 
 

@@ -2,16 +2,39 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
 SHORTEST_LINE = 15
 FEWEST_WORDS = 4
+UNDO = "Undo:"
 LEAST_FUNCTION_WORDS = 0.12
 """English prose has 30 to 50% of them, terse instructions half of that; other languages and word salad nearly none."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """An expression, and pieces of text of which every match has one: looking for those is far cheaper."""
+
+    pattern: re.Pattern[str]
+    needs: tuple[str, ...]
+
+    def find(self, line: str) -> str | None:
+        """The first match, without the space around it."""
+        folded = line.casefold()
+        if not any(piece in folded for piece in self.needs):
+            return None
+        match = self.pattern.search(line)
+        return match[0].strip() if match else None
 
 
 def _any(*alternatives: str, whole: bool = False) -> re.Pattern[str]:
     joined = "|".join(alternatives)
     return re.compile(rf"\A(?:{joined})[ .!]*\Z" if whole else joined, re.IGNORECASE)
+
+
+def _wording(*alternatives: str, needs: str) -> Wording:
+    """`needs`: the pieces, separated by semicolons, as a space may be part of one."""
+    return Wording(_any(*alternatives), tuple(needs.split(";")))
 
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][a-z]+)?")
@@ -38,10 +61,13 @@ _EMPTY_ADVICE = _any(
     _LEAD + r"wait(?: (?:and|a while|some time|a few minutes))*(?: (?:and )?(?:try|retry)(?: again)?)?",
     whole=True,
 )
-_VAGUE = _any(
-    r"\bas (?:appropriate|needed|necessary|required)\b", r"\bif (?:needed|necessary|applicable)\b", r"\betc\b"
+_VAGUE = _wording(
+    r"\bas (?:appropriate|needed|necessary|required)\b",
+    r"\bif (?:needed|necessary|applicable)\b",
+    r"\betc\b",
+    needs="as ;if ;etc",
 )
-_PLACEHOLDER = _any(
+_PLACEHOLDER = _wording(
     r"\b(?:TBD|TODO|FIXME|XXX+|lorem ipsum|foo|foobar|placeholder|n/a)\b",
     r"<[a-z_ -]{2,40}>",
     r"\{[a-z_. ]{2,40}\}",
@@ -50,9 +76,18 @@ _PLACEHOLDER = _any(
     r"\bexample\.(?:com|org|net)\b",
     r"\.\.\.\Z",
     r"_{3,}",
+    needs="tbd;todo;fixme;xxx;ipsum;foo;placeholder;n/a;<;{;[;your;example.;...;___",
 )
-_MARKUP = _any(r"</?[a-z!][^>]{0,200}>", r"\]\(", r"!\[", r"javascript:", r"\A\s*(?:#{1,6} |```|\|)", r"\*\*")
-_LEAK = _any(
+_MARKUP = _wording(
+    r"</?[a-z!][^>]{0,200}>",
+    r"\]\(",
+    r"!\[",
+    r"javascript:",
+    r"\A\s*(?:#{1,6} |```|\|)",
+    r"\*\*",
+    needs="<;](;![;javascript:;#;|;`;**",
+)
+_LEAK = _wording(
     r"\b(?:ignore|disregard|forget|override) (?:\w+ ){0,4}(?:instructions?|prompts?|rules?)\b",
     r"\bsystem prompt\b",
     r"\bas an? (?:ai|language|large|helpful)\b",
@@ -64,9 +99,11 @@ _LEAK = _any(
     r"\bmy (?:instructions|training)\b",
     r"\b(?:workflow|definition) (?:data|text) (?:says|asks|tells|instructs)\b",
     r"\b(?:BEGIN|END)[ _]?DATA\b",
+    needs="ignore;disregard;forget;override;prompt;as a;model;assistant;chatgpt;i'm;i am;i can;i will;"
+    "i won;requested;asked;instructed;here is;here are;my ;workflow ;definition ;begin;end",
 )
 _CREDENTIAL = r"(?:api |secret |access |private )*(?:keys?|tokens?|passwords?|secrets?|credentials?)\b"
-_FORBIDDEN = _any(
+_FORBIDDEN = _wording(
     r"\b(?:disable|turn off|switch off|skip|bypass|ignore)\b.{0,40}\b(?:tls|ssl|certificate|authentication"
     r"|authorization|2fa|mfa|firewall|alerts?|alarms?|monitoring|signature|verification|validation)\b",
     r"\brejectUnauthorized\b",
@@ -78,11 +115,15 @@ _FORBIDDEN = _any(
     r"\b(?:share|post|paste|send|e-?mail|copy) (?:the |your |its )*" + _CREDENTIAL,
     r"\bgrant\b.{0,30}\b(?:all|admin|root|superuser|owner)\b",
     r"\b(?:hard-?code|store)\b.{0,40}\b" + _CREDENTIAL + r".{0,30}\b(?:code|node|settings|config)",
+    needs="disable;turn off;switch off;skip;bypass;ignore;rejectunauthorized;verify;chmod;rm -rf;curl;"
+    "disk;share;post;paste;send;mail;copy;grant;hard;store",
 )
-_DESTRUCTIVE = _any(
+_DESTRUCTIVE = _wording(
     r"\b(?:delete|drop|truncate|purge|wipe|erase|remove|revoke|overwrite|destroy|flush|force|reset|terminate|kill|rotate)\b",
     r"\b(?:bulk|mass) (?:re-?run|replay|retry)",
     r"\b(?:re-?run|replay|retry) (?:all|every)\b",
+    needs="delete;drop;truncate;purge;wipe;erase;remove;revoke;overwrite;destroy;flush;force;reset;"
+    "terminate;kill;rotate;bulk;mass;all;every",
 )
 _WARNING = _any(
     r"\b(?:undo|export|after|before|first|once|until|unless|not|never|whether|if|warning)\b",
@@ -97,7 +138,7 @@ _CHANGES = _any(
     r"|lower|increase|decrease|switch|kill|stop|save|publish|restore)\b",
 )
 _BRANCH = _any(r"\b(?:if|when|unless|whether|else|otherwise|means|in that case)\b")
-_PROMISE = _any(
+_PROMISE = _wording(
     r"\b(?:platform|workflow|system|node|it) (?:will|is going to) (?:automatically|itself|self-?heal|repair|fix"
     r"|roll back|recover)",
     r"\bautomatically (?:rolls? back|rolled back|fix|fixes|heals?|repairs?|recovers?|resolves?)\b",
@@ -106,6 +147,7 @@ _PROMISE = _any(
     r"\bwill never\b",
     r"\balways works\b",
     r"\bone-click\b",
+    needs="will ;is going to;automatically;guarantee;self-heal;always works;one-click",
 )
 
 
@@ -116,32 +158,32 @@ def is_too_thin(line: str) -> bool:
 
 def vague_words(line: str) -> str | None:
     """Words that leave the decision to the reader."""
-    return _found(_VAGUE, line)
+    return _VAGUE.find(line)
 
 
 def placeholder(line: str) -> str | None:
     """A gap that nobody filled."""
-    return _found(_PLACEHOLDER, line)
+    return _PLACEHOLDER.find(line)
 
 
 def markup(line: str) -> str | None:
     """Markup that would be rendered where the runbook is shown."""
-    return _found(_MARKUP, line)
+    return _MARKUP.find(line)
 
 
 def leak(line: str) -> str | None:
     """The model talking about itself or its instructions."""
-    return _found(_LEAK, line)
+    return _LEAK.find(line)
 
 
 def forbidden_advice(line: str) -> str | None:
     """What no runbook should tell anybody to do."""
-    return _found(_FORBIDDEN, line)
+    return _FORBIDDEN.find(line)
 
 
 def unguarded_danger(line: str) -> str | None:
     """A step that destroys something and says neither what to look at first nor how to undo it."""
-    return _found(_DESTRUCTIVE, line) if not _WARNING.search(line) else None
+    return _DESTRUCTIVE.find(line) if not _WARNING.search(line) else None
 
 
 def changes_something(line: str) -> bool:
@@ -154,9 +196,14 @@ def branches(line: str) -> bool:
     return _BRANCH.search(line) is not None
 
 
+def can_be_undone(line: str) -> bool:
+    """Whether a step says how to take it back."""
+    return UNDO.lower() in line.lower()
+
+
 def promise(line: str) -> str | None:
     """What the platform cannot keep."""
-    return _found(_PROMISE, line)
+    return _PROMISE.find(line)
 
 
 def is_printable(line: str) -> bool:
@@ -170,8 +217,3 @@ def is_english(text: str) -> bool:
     if not words:
         return False
     return sum(word in _FUNCTION_WORDS for word in words) / len(words) >= LEAST_FUNCTION_WORDS
-
-
-def _found(pattern: re.Pattern[str], line: str) -> str | None:
-    match = pattern.search(line)
-    return match[0].strip() if match else None

@@ -192,31 +192,39 @@ def _handler(server: LLMServer) -> type[BaseHTTPRequestHandler]:
 
 # --- what was asked for ---
 
-_WANTED = re.compile(r"^- node_key (\".*\"), scenario_id (\"[^\"]*\")", re.MULTILINE)
-_NODE_KEY = re.compile(r"^# Integration, node_key (\".*\")$", re.MULTILINE)
+_NODE_KEY = re.compile(r"^# node_key (\".*\")$", re.MULTILINE)
+_WRITE = re.compile(r"^## WRITE (\S+): (.*?)(?:; as at (\".*\"))?$", re.MULTILINE)
+_COMPLAINT = re.compile(r"^- node_key (\".*\"), scenario_id (\"[^\"]*\")", re.MULTILINE)
 
 
 def asked_for(request: Received) -> list[Scenario]:
     """The scenarios that a request wants, each with the catalogue's texts and the label of its node."""
     data, _, tail = request.user.rpartition("END DATA")
     found: dict[tuple[str, str], Scenario] = {}
-    for part in re.split(r"(?=^# Integration, node_key )", data, flags=re.MULTILINE)[1:]:
+    for part in re.split(r"(?=^# node_key )", data, flags=re.MULTILINE)[1:]:
         heading = _NODE_KEY.match(part)
-        label = re.search(r"node (\"(?:[^\"\\]|\\.)*\")", part)
-        service = re.search(r"; service ([^;\n]+)", part)
         assert heading
-        assert label
+        key = json.loads(heading[1])
+        label = re.search(r"^node (\"(?:[^\"\\]|\\.)*\");", part, re.MULTILINE)
+        service = re.search(r"service ([^;\n]+)", part)
         assert service
-        for block in re.split(r"(?=^## WRITE scenario_id )", part, flags=re.MULTILINE)[1:]:
-            scenario_id = block.split()[3]
-            found[json.loads(heading[1]), scenario_id] = {
-                "node_key": json.loads(heading[1]),
-                "scenario_id": scenario_id,
-                "label": json.loads(label[1]),
-                "service": service[1],
-                **{name: _list(block, name) for name in ("symptoms", "diagnosis", "remediation")},
-            }
-    return [found[json.loads(key), json.loads(scenario)] for key, scenario in _WANTED.findall(tail)]
+        about = {"node_key": key, "label": json.loads(label[1]) if label else key, "service": service[1]}
+        for block in re.split(r"(?=^## WRITE )", part, flags=re.MULTILINE)[1:]:
+            title = _WRITE.match(block)
+            assert title
+            found[key, title[1]] = {"scenario_id": title[1], **_texts(block, title, about, found), **about}
+    wanted = [(json.loads(key), json.loads(one)) for key, one in _COMPLAINT.findall(tail)]
+    return [found[key] for key in wanted] if wanted else list(found.values())
+
+
+def _texts(
+    block: str, title: re.Match[str], about: dict[str, str], found: dict[tuple[str, str], Scenario]
+) -> dict[str, list[str]]:
+    names = ("symptoms", "diagnosis", "remediation")
+    if title[3] is None:
+        return {name: _list(block, name) for name in names}
+    like = found[json.loads(title[3]), title[1]]
+    return {name: [line.replace(like["label"], about["label"]) for line in like[name]] for name in names}
 
 
 def _list(block: str, name: str) -> list[str]:
