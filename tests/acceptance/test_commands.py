@@ -19,6 +19,7 @@ COMMANDS = [
     "preview",
     "classify",
     "match",
+    "backtest",
     "evaluate",
     "catalogue-check",
     "doctor",

@@ -14,6 +14,7 @@ from runbooks.adapters.store import upsert_runbooks
 from runbooks.core.coverage import CoverageReport, Layer
 from runbooks.core.definition import definition_hash
 from runbooks.core.failure_classes import FailureClass
+from runbooks.core.recall import Recall
 from runbooks.core.runbook import Provenance, RunbookSection
 from tests.support.history import NOW, add_attempt, add_execution, add_run, add_workflow, add_workspace
 from tests.support.stored import REQUIRED, make_generated, make_runbook, make_section
@@ -170,6 +171,18 @@ def test_failures_that_name_no_node_are_held_against_the_whole_runbook(one_world
     one_world.fail(workflow, 1, node=None, status="client_error", status_code=409)
     refresh_history(one_world.connection, days=30, now=NOW)
     assert one_world.report().observed_failures == Layer(covered=2, total=3)
+
+
+def test_scenarios_are_found_at_their_place_in_the_section_of_their_node(world: World) -> None:
+    workflow, bare = world.workflow(), world.workflow()
+    world.cover(workflow)  # its first scenarios are about timeouts, logins and rate limits
+    world.fail(workflow, 4, status="timeout")
+    world.fail(workflow, 3, status="client_error", status_code=429)
+    world.fail(workflow, 2, status="network_error", error_message="connection refused")
+    world.fail(workflow, 5, node=None, status="timeout")
+    world.fail(bare, 1, status="timeout")
+    refresh_history(world.connection, days=30, now=NOW)
+    assert world.report().scenario_recall == Recall(failures=10, at_1=4, at_3=7)
 
 
 def test_stale_runbook_covers_no_observed_failure(one_world: World) -> None:

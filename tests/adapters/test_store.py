@@ -201,6 +201,11 @@ def test_covered_classes_are_remembered_by_node(store: Store) -> None:
     assert (row["integrations"], row["required_covered"]) == (2, 5)
 
 
+def test_order_of_the_scenarios_is_remembered_by_node(store: Store) -> None:
+    store.put(make_runbook(make_section("b", FailureClass.TLS, FailureClass.TIMEOUT, FailureClass.TLS)))
+    assert store.generation()["scenario_order"] == {"b": ["tls", "timeout", "tls"]}
+
+
 def test_runbook_without_integrations_covers_none(store: Store) -> None:
     runbook = make_runbook().model_copy(update={"sections": ()})
     store.put(runbook)

@@ -12,10 +12,12 @@ from runbooks.core.coverage import (
     WorkspaceCoverage,
     class_coverage,
     observed_coverage,
+    scenario_recall,
 )
 from runbooks.core.coverage_text import coverage_markdown, coverage_table
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.mttr import Incident, MttrReport, mttr
+from runbooks.core.recall import Recall
 
 
 def make_report(**changes: Any) -> CoverageReport:
@@ -74,6 +76,28 @@ def test_observed_failures_weigh_by_count_and_unknown_ones_are_not_covered() -> 
         (FailureClass.UNKNOWN, ["unknown"], 5),
     ]
     assert observed_coverage(failures) == Layer(covered=7, total=15)
+
+
+def test_recall_is_the_place_in_the_section_weighed_by_count() -> None:
+    order = ["timeout", "auth_failed", "timeout", "tls", "network"]
+    failures = [
+        (FailureClass.TIMEOUT, order, 7),
+        (FailureClass.AUTH_FAILED, order, 2),
+        (FailureClass.TLS, order, 4),
+        (FailureClass.CONFLICT, order, 1),
+        (FailureClass.TIMEOUT, (), 1),
+        (FailureClass.UNKNOWN, ["unknown"], 5),
+    ]
+    assert scenario_recall(failures) == Recall(failures=20, at_1=7, at_3=9)
+
+
+def test_page_says_how_high_the_right_scenario_stands() -> None:
+    page = coverage_markdown(make_report(scenario_recall=Recall(failures=1200, at_1=660, at_3=1080)))
+    assert (
+        "- Back-test: of 1,200 failures at known nodes in the last 30 days, the first scenario of the node's section "
+        "fits 55%, one of the first three 90%." in page
+    )
+    assert "- Back-test: no failure of a known node in the last 30 days." in coverage_markdown(make_report())
 
 
 def test_layer_without_anything_to_cover_has_no_share() -> None:
