@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     """Estimated; a workflow that needs more is split into several requests."""
     llm_max_answer_tokens: int = Field(default=8_000, ge=500)
     """Limit of one answer; a workflow that needs more is split as well."""
-    llm_scenarios: int = Field(default=4, ge=1, le=20)
+    llm_scenarios: int = Field(default=3, ge=1, le=20)
     """Scenarios of an integration that the model makes specific, the likeliest first; the rest stay the catalogue's."""
 
     batch_size: int = Field(default=250, ge=1, le=5000)
