@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format catalogue-check bench lock clean
+.PHONY: help demo up test test-faults lint format catalogue-check bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -13,8 +13,14 @@ help: ## Show this list
 demo: $(READY) ## Set everything up and run the demo on the embedded database
 	@$(BIN)/runbooks demo
 
+up: $(READY) ## Set everything up and run it all on this machine: database, Prefect, worker, API; Ctrl-C stops it
+	@$(BIN)/runbooks up
+
 test: $(READY) ## Set everything up and run the tests
 	@$(BIN)/python -m pytest
+
+test-faults: $(READY) ## Run the tests that take down servers, workers and databases; several minutes
+	@$(BIN)/python -m pytest -m slow
 
 lint: $(READY) ## Check style, types and the direction of imports
 	@$(BIN)/ruff format --check .

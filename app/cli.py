@@ -273,11 +273,22 @@ def deploy() -> int:
 
 
 @app.command
-def up() -> int:
-    """Run everything on this machine until Ctrl-C: database, Prefect server, worker, deployments, API."""
+def up(
+    *,
+    host: str = "127.0.0.1",
+    prefect_port: Annotated[int | None, Parameter(validator=lambda _type, value: _port(value or 0))] = None,
+    api_port: Annotated[int, Parameter(validator=lambda _type, value: _port(value))] = 8000,
+) -> int:
+    """Run everything on this machine until Ctrl-C: database, Prefect server, deployments, worker, API.
+
+    Args:
+        host: Address to listen on; 0.0.0.0 for all, which lets everybody in who reaches it.
+        prefect_port: Port of Prefect's server and UI; PREFECT_SERVER_API_PORT or 4200 if not given.
+        api_port: Port of the HTTP API.
+    """
     from app.up import run_up
 
-    return run_up()
+    return run_up(host=host, prefect_port=prefect_port, api_port=api_port)
 
 
 token = App(name="token", help="Who may use the HTTP API.")

@@ -5,9 +5,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.console import say
@@ -21,24 +21,41 @@ from runbooks.settings import Settings, load_settings
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared, not bound
+PREFECT_DATABASE = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"}
+QUERY_S = 2
+"""How often the worker asks for runs; Prefect's default would let an event wait 15 s."""
 WATCH_S = 0.5
 
 
-def run_up() -> int:
+@dataclass(frozen=True)
+class Place:
+    """Where to listen."""
+
+    host: str
+    prefect_port: int
+    api_port: int
+
+    def address(self, port: int) -> str:
+        """How a browser on this machine reaches a port."""
+        return f"http://{LOOPBACK if self.host in EVERYWHERE else self.host}:{port}"
+
+
+def run_up(*, host: str, prefect_port: int | None, api_port: int) -> int:
     """Start everything in order, watch it, stop it in the opposite order."""
     settings = load_settings()
+    place = Place(host, prefect_port or int(os.environ.get("PREFECT_SERVER_API_PORT", "4200")), api_port)
     with lock_home(settings.home) as lock, _termination_as_interrupt():
         if isinstance(lock, Addresses):
             _show(lock)
             say("It runs already; Ctrl-C where it was started stops it.")
-            return 0
-        _run(settings, lock)
+        else:
+            _run(settings, place, lock)
     return 0
 
 
-def _run(settings: Settings, lock: HomeLock) -> None:
+def _run(settings: Settings, place: Place, lock: HomeLock) -> None:
     with ExitStack() as stack:
-        machine = Machine(settings, stack)
+        machine = Machine(settings, place, stack)
         try:
             addresses = machine.start()
             lock.publish(addresses)
@@ -56,10 +73,11 @@ def _run(settings: Settings, lock: HomeLock) -> None:
 class Machine:
     """The parts that run here; what was started is stopped by the stack, last first."""
 
-    def __init__(self, settings: Settings, stack: ExitStack) -> None:
+    def __init__(self, settings: Settings, place: Place, stack: ExitStack) -> None:
         self.settings = settings
+        self.place = place
         self.stack = stack
-        self.env = {**DEFAULTS, "PREFECT_WORKER_QUERY_SECONDS": "2", **os.environ}
+        self.env = {**DEFAULTS, "PREFECT_WORKER_QUERY_SECONDS": str(QUERY_S), **os.environ}
         self.env.pop("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", None)  # the consoles are log files here
         self.children: list[Child] = []
 
@@ -92,23 +110,20 @@ class Machine:
 
     def _start_prefect(self) -> str:
         say("  Prefect server …")
-        host, port = (
-            self.env.get("PREFECT_SERVER_API_HOST", LOOPBACK),
-            int(self.env.get("PREFECT_SERVER_API_PORT", "4200")),
-        )
-        _ensure_free(host, port, setting="PREFECT_SERVER_API_PORT")
-        api = f"http://{_seen_at(host)}:{port}/api"
-        own = {"PREFECT_SERVER_UI_API_URL": api, **self.env}
-        if not {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"} & self.env.keys():
-            own["PREFECT_API_DATABASE_CONNECTION_URL"] = prefect_database(self.settings)
+        host, port = self.place.host, self.place.prefect_port
+        _ensure_free(self.place, port, option="--prefect-port", otherwise="set PREFECT_API_URL")
+        address = self.place.address(port)
+        # The pages have the API's address written into them, and 4200 by default.
+        env = {"PREFECT_SERVER_UI_API_URL": f"{address}/api", **self.env}
+        if not PREFECT_DATABASE & env.keys():
+            env["PREFECT_API_DATABASE_CONNECTION_URL"] = prefect_database(self.settings)
         command = (_installed("prefect"), "server", "start", "--host", host, "--port", str(port))
-        self._keep("Prefect server", command, own).wait_until(lambda: answers(f"{api}/health"))
-        return api
+        self._keep("Prefect server", command, env).wait_until(lambda: answers(f"{address}/api/health"))
+        return f"{address}/api"
 
     def _deploy(self) -> None:
         say("  deployments …")
-        deployment = self._child("deployment", (_installed("runbooks"), "deploy"), self.env)
-        deployment.finish()
+        self._child("deployment", (_installed("runbooks"), "deploy"), self.env).finish()
 
     def _start_worker(self) -> None:
         say("  worker …")
@@ -117,11 +132,14 @@ class Machine:
         worker = self._keep("worker", command, self.env)
         worker.wait_until(lambda: "started!" in worker.log.read_text(errors="replace"))
 
-    def _start_api(self) -> str | None:
-        if find_spec("app.serve") is None:
-            return None
+    def _start_api(self) -> str:
         say("  API …")
-        return None
+        port = self.place.api_port
+        _ensure_free(self.place, port, option="--api-port", otherwise="stop what runs there")
+        address = self.place.address(port)
+        command = (_installed("runbooks"), "serve", "--host", self.place.host, "--port", str(port))
+        self._keep("API", command, self.env).wait_until(lambda: answers(f"{address}/healthz"))
+        return address
 
     def _keep(self, name: str, command: tuple[str, ...], env: dict[str, str]) -> Child:
         child = self._child(name, command, env)
@@ -135,26 +153,19 @@ class Machine:
 
 
 def _show(addresses: Addresses) -> None:
-    print(f"Prefect UI  {addresses.prefect or 'starting'}")
+    print(f"Prefect UI  {addresses.prefect or 'is starting'}")
     if addresses.api:
-        print(f"API         {addresses.api}")
+        print(f"API         {addresses.api}/docs")
     sys.stdout.flush()
 
 
-def _seen_at(host: str) -> str:
-    return LOOPBACK if host in EVERYWHERE else host
-
-
-def _ensure_free(host: str, port: int, *, setting: str) -> None:
+def _ensure_free(place: Place, port: int, *, option: str, otherwise: str) -> None:
+    host = LOOPBACK if place.host in EVERYWHERE else place.host
     try:
-        with socket.create_connection((_seen_at(host), port), timeout=1):
-            pass
+        socket.create_connection((host, port), timeout=1).close()
     except OSError:
         return
-    raise SettingsError(
-        f"something answers on port {port} already: set {setting} to another one, "
-        f"or PREFECT_API_URL when it is a Prefect server that you want to use"
-    )
+    raise SettingsError(f"something answers on port {port} already: choose another with {option}, or {otherwise}")
 
 
 def _installed(command: str) -> str:
@@ -164,14 +175,12 @@ def _installed(command: str) -> str:
 
 @contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """Stop on SIGTERM, as service managers send it, as on Ctrl-C."""
+    """Stop on SIGTERM, as service managers send it, and on a closed terminal as on Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before: dict[int, Callable[..., object] | int | None] = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
