@@ -3,7 +3,16 @@
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("start_up", "preview", "extraction", "catalogue_sweep", "unchanged_sweep", "reliability", "classify")
+BENCHMARKS = (
+    "start_up",
+    "preview",
+    "extraction",
+    "catalogue_sweep",
+    "unchanged_sweep",
+    "reliability",
+    "classify",
+    "incident",
+)
 
 
 def main(names: list[str]) -> int:
