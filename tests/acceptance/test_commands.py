@@ -15,6 +15,7 @@ COMMANDS = [
     "sweep",
     "generate",
     "show",
+    "incident",
     "coverage",
     "preview",
     "classify",
