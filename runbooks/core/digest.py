@@ -82,10 +82,9 @@ def scenario_like(scenario: FailureScenario, node_key: str) -> str:
     return "\n".join(tidy(line, len(line) + 1) for line in lines)
 
 
-def without_names(section: RunbookSection, scenario: FailureScenario) -> str:
-    """What is shown of a scenario, with marks for what is called otherwise at another node: equal ones say the same."""
+def without_names(text: str, section: RunbookSection) -> str:
+    """A scenario's text with marks for what is called otherwise at another node: equal ones say the same."""
     names = (section.node_label, section.node_key, section.credential, section.operation, section.host)
-    text = scenario_text(scenario)
     for number, name in sorted(enumerate(names), key=lambda pair: -len(pair[1] or "")):
         if name:
             text = text.replace(name, f"\0{number}")

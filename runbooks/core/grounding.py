@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 _SPACE = re.compile(r"\s+")
+_NOT_LETTERS = re.compile(r"[\W\d_]+")
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 STEM_LENGTH = 5
 """Words of some length are compared by their first letters: two forms of a word are taken for the same."""
@@ -49,9 +50,12 @@ class Grounding:
         return own | self._beneath._numbers if self._beneath else own
 
     @cached_property
-    def _stems(self) -> frozenset[str]:
-        own = frozenset(_stems_in(self._text))
-        return own | self._beneath._stems if self._beneath else own
+    def _words(self) -> str:
+        """The words alone, each behind a space."""
+        return f" {_NOT_LETTERS.sub(' ', self._text)}"
+
+    def _uses(self, stem: str) -> bool:
+        return f" {stem}" in self._words or (self._beneath is not None and self._beneath._uses(stem))
 
     def knows(self, text: str) -> bool:
         """Whether these very words occur."""
@@ -68,7 +72,7 @@ class Grounding:
     def share_known(self, text: str) -> float:
         """Which share of a text's words of some length is also used by the sources, 0 to 1."""
         stems = _stems_in(text.lower())
-        return len(stems & self._stems) / len(stems) if stems else 0.0
+        return sum(map(self._uses, stems)) / len(stems) if stems else 0.0
 
     def _number(self, line: str) -> str | None:
         for number in _NUMBER.findall(line):

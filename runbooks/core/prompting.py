@@ -72,6 +72,7 @@ class Prompter:
         self._limits = limits
         self._clean = cache(clean)
         self._sections = {section.node_key: section for section in runbook.sections}
+        self._texts: dict[ScenarioKey, str] = {}
         self._shown_keys = {key: clean(key) for key in self._sections}
 
     @cached_property
@@ -83,7 +84,7 @@ class Prompter:
     def shown(self) -> dict[str, str]:
         """The data of each integration as the model sees it, by node key."""
         return {
-            key: "\n".join([self._header(section), *(self._text(one) for one in self._wanted_of(section))])
+            key: "\n".join([self._headers[key], *(self._text(key, one) for one in self._wanted_of(section))])
             for key, section in self._sections.items()
         }
 
@@ -109,7 +110,7 @@ class Prompter:
         user = self._prompts.repair.substitute(
             workflow=self._workflow(tuple(wanted)),
             sections="\n\n".join(
-                "\n".join([self._header(self._sections[key]), *(self._text(one, whole=True) for one in scenarios)])
+                "\n".join([self._headers[key], *(self._shown(scenario_text(one, whole=True)) for one in scenarios)])
                 for key, scenarios in wanted.items()
             ),
             complaints="\n".join(complaints),
@@ -208,10 +209,11 @@ class Prompter:
         first: dict[str, str] = {}
         for key in keys:
             section = self._sections[key]
-            lines = [self._header(section)]
+            lines = [self._headers[key]]
             for scenario in self._wanted_of(section):
-                known = first.setdefault(without_names(section, scenario), key)
-                lines.append(self._text(scenario) if known == key else self._like(scenario, known))
+                text = self._text(key, scenario)
+                known = first.setdefault(without_names(text, section), key)
+                lines.append(text if known == key else self._shown(scenario_like(scenario, known)))
             yield "\n".join(lines)
 
     def _header(self, section: RunbookSection) -> str:
@@ -220,11 +222,15 @@ class Prompter:
         has_history = self._facts.reliability_of(key).scope is not Scope.NONE
         return self._shown(section_header(section, integration, self._facts.workflow, history=has_history))
 
-    def _text(self, scenario: FailureScenario, *, whole: bool = False) -> str:
-        return self._shown(scenario_text(scenario, whole=whole))
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        return {key: self._header(section) for key, section in self._sections.items()}
 
-    def _like(self, scenario: FailureScenario, node_key: str) -> str:
-        return self._shown(scenario_like(scenario, node_key))
+    def _text(self, node_key: str, scenario: FailureScenario) -> str:
+        key = (node_key, scenario.scenario_id)
+        if key not in self._texts:
+            self._texts[key] = self._shown(scenario_text(scenario))
+        return self._texts[key]
 
     def _shown(self, text: str) -> str:
         return self._fenced(self._clean(text))

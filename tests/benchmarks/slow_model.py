@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.llm_server import Received, good
+from tests.support.llm_server import Received, counted, good
 
 
 @contextmanager
@@ -33,7 +33,8 @@ async def serve(seconds: float) -> None:
                 arrived = loop.time()
                 length = int(head.partition("content-length:")[2].partition("\r\n")[0])
                 body = json.loads(await reader.readexactly(length))
-                answer = good(Received("", {}, body, arrived)).body
+                request = Received("", {}, body, arrived)
+                answer = counted(good(request), request).body
                 await asyncio.sleep(arrived + seconds - loop.time())
                 writer.write(
                     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"

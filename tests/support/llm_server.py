@@ -122,16 +122,10 @@ class LLMServer:
             answer = behaviour(request)
             if answer.stall_s:
                 self._closing.wait(answer.stall_s)
-            return self._with_usage(answer, request)
+            return counted(answer, request, context_tokens=self.context_tokens)
         finally:
             with self._lock:
                 self.at_once -= 1
-
-    def _with_usage(self, answer: Answer, request: Received) -> Answer:
-        """Count the tokens of the request as it was read, which is not always as it was sent."""
-        size = (len(request.system) + len(request.user)) // 4
-        read = min(size, self.context_tokens) if self.context_tokens else size
-        return replace(answer, body=answer.body.replace(b'"prompt_tokens": 1000,', b'"prompt_tokens": %d,' % read))
 
     def _choose(self, request: Received) -> Behaviour:
         refused = self._refused(request)
@@ -254,6 +248,13 @@ def completion(content: str | None, *, finish_reason: str = "stop", refusal: str
             }
         ).encode()
     )
+
+
+def counted(answer: Answer, request: Received, *, context_tokens: int | None = None) -> Answer:
+    """With the tokens of the request as it was read, which is not always as it was sent."""
+    size = (len(request.system) + len(request.user)) // 4
+    read = min(size, context_tokens) if context_tokens else size
+    return replace(answer, body=answer.body.replace(b'"prompt_tokens": 1000,', b'"prompt_tokens": %d,' % read))
 
 
 def rewritten(scenario: Scenario) -> Scenario:
