@@ -12,6 +12,7 @@ from pydantic import PositiveInt
 from flows.pipeline import run_batches
 from flows.progress import Progress
 from flows.run_info import announce_failure, rename_run, today, warn_if_late
+from runbooks import __version__
 from runbooks.adapters.interruption import interrupt
 from runbooks.core.batch import Candidate
 from runbooks.core.report import BatchOutcome, SweepReport
@@ -35,6 +36,7 @@ class SweepFailed(RunbooksError):
 
 @flow(
     name="coverage-sweep",
+    version=__version__,
     flow_run_name=lambda: f"sweep {today()}",
     persist_result=False,
     on_failure=[announce_failure],

@@ -6,6 +6,7 @@ from typing import Any
 from prefect import Task, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from runbooks import __version__
 from runbooks.core.incident import Incident
 from runbooks.core.incident_page import incident_markdown
 from tasks.incident import (
@@ -19,7 +20,12 @@ from tasks.incident import (
 Step = Callable[[Task[..., Any]], Callable[..., Any]]
 
 
-@flow(name="execution-failed", flow_run_name="explain failed execution {execution_id}", persist_result=False)
+@flow(
+    name="execution-failed",
+    version=__version__,
+    flow_run_name="explain failed execution {execution_id}",
+    persist_result=False,
+)
 def execution_failed(execution_id: str) -> Incident:
     """Write the runbook of a failed execution: what failed, what fits, what a re-run would repeat.
 

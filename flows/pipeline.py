@@ -54,7 +54,7 @@ def submit_batch(
     """Send one batch on its way."""
 
     def named(step: AnyTask, what: str) -> AnyTask:
-        return step.with_options(task_run_name=f"{what} · {label}")
+        return step.with_options(task_run_name=f"{what}: {label}")
 
     fetched = named(fetch_changed_workflows, "fetch").submit(_whole(list(candidates)))
     extracted = named(extract_integrations, "extract integrations").submit(_whole(fetched))
@@ -84,7 +84,7 @@ def run_batches(
     running: deque[Running] = deque()
     batches = [candidates[start : start + batch_size] for start in range(0, len(candidates), batch_size)]
     for number, batch in enumerate(batches, start=1):
-        label = f"batch {number} of {len(batches)}, {len(batch)} workflows"
+        label = f"batch {number} of {len(batches)}, {len(batch)} workflow{'' if len(batch) == 1 else 's'}"
         running.append(submit_batch(batch, label=label, writer=writer, run_id=run_id, history=history, full=full))
         if len(running) >= BATCHES_AT_ONCE:
             yield running.popleft().outcome()

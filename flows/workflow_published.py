@@ -1,6 +1,5 @@
 """One workflow: a runbook now, because it was published or somebody asks for it."""
 
-import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +8,11 @@ from prefect import Task, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.run_info import rename_run
+from runbooks import __version__
 from runbooks.adapters.interruption import interrupt
 from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
+from runbooks.core.sweep_text import artifact_key
 from runbooks.errors import DefinitionError
 from runbooks.settings import WriterChoice
 from tasks.extract import extract_integrations
@@ -23,7 +24,7 @@ from tasks.store import upsert_runbooks
 Step = Callable[[Task[..., Any]], Callable[..., Any]]
 
 
-@flow(name="workflow-published", flow_run_name="runbook for {workflow_id}", persist_result=False)
+@flow(name="workflow-published", version=__version__, flow_run_name="runbook for {workflow_id}", persist_result=False)
 def workflow_published(
     workflow_id: str, include_historical_data: bool = True, writer: WriterChoice = "auto", full: bool = False
 ) -> Runbook:
@@ -51,11 +52,6 @@ def workflow_published(
     logger = get_run_logger()
     logger.info("%s: %d sections, by %s", runbook.title, len(runbook.sections), runbook.provenance.writer)
     return runbook
-
-
-def artifact_key(workflow_id: str) -> str:
-    """The key of a workflow's runbook among Prefect's artifacts, so that its history shows in one place."""
-    return f"runbook-{re.sub('[^a-z0-9]+', '-', workflow_id.strip().lower())}"
 
 
 def write_one(

@@ -10,7 +10,7 @@ from runbooks.settings import load_settings
 from tasks.options import OPTIONS
 
 
-@task(**OPTIONS)
+@task(task_run_name="extract integrations", **OPTIONS)
 def extract_integrations(batch: Batch) -> Batch:
     """Find the nodes of each workflow that call something outside the platform."""
     with open_database(load_settings()).begin() as connection:

@@ -12,7 +12,7 @@ from runbooks.settings import WriterChoice, load_settings
 from tasks.options import OPTIONS
 
 
-@task(**OPTIONS)
+@task(task_run_name="count active workflows", **OPTIONS)
 def count_active_workflows(workspace_id: str | None) -> int:
     """Count the workflows that should have a runbook."""
     database = open_database(load_settings())
@@ -22,7 +22,7 @@ def count_active_workflows(workspace_id: str | None) -> int:
         return count_active(connection, schema=database.schema, workspace_id=workspace_id)
 
 
-@task(**OPTIONS)
+@task(task_run_name="find changed workflows", **OPTIONS)
 def find_changed_workflows(
     workspace_id: str | None, *, full: bool, limit: int | None, writer: WriterChoice, run_id: str
 ) -> list[Candidate]:
@@ -36,7 +36,7 @@ def find_changed_workflows(
         )
 
 
-@task(**OPTIONS)
+@task(task_run_name="find workflow", **OPTIONS)
 def find_workflow(workflow_id: str) -> Candidate:
     """Find one workflow, changed or not."""
     database = open_database(load_settings())
@@ -46,7 +46,7 @@ def find_workflow(workflow_id: str) -> Candidate:
         return find_one(connection, workflow_id, schema=database.schema)
 
 
-@task(**OPTIONS)
+@task(task_run_name="fetch changed workflows", **OPTIONS)
 def fetch_changed_workflows(candidates: list[Candidate]) -> Batch:
     """Read and parse the definitions of one batch."""
     database = open_database(load_settings())
@@ -56,7 +56,7 @@ def fetch_changed_workflows(candidates: list[Candidate]) -> Batch:
     return Batch(candidates=by_id, workflows=tuple(workflows), failed=tuple(failed))
 
 
-@task(**OPTIONS)
+@task(task_run_name="read stored runbook", **OPTIONS)
 def read_stored_runbook(workflow_id: str) -> Runbook:
     """Read the proactive runbook of one workflow."""
     database = open_database(load_settings())

@@ -9,7 +9,7 @@ from runbooks.settings import WriterChoice, load_settings
 from tasks.options import OPTIONS
 
 
-@task(**OPTIONS)
+@task(task_run_name="generate runbooks", **OPTIONS)
 def generate_runbooks(batch: Batch, *, writer: WriterChoice, run_id: str, full: bool = False) -> Batch:
     """Write a runbook for each workflow of the batch whose content differs from what its stored one was made from."""
     settings = load_settings()

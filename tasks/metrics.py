@@ -12,7 +12,7 @@ from runbooks.settings import load_settings
 from tasks.options import OPTIONS
 
 
-@task(**OPTIONS)
+@task(task_run_name="refresh connector metrics", **OPTIONS)
 def refresh_connector_metrics(workflow_ids: list[str] | None = None) -> int:
     """Aggregate the window's calls in PostgreSQL, for all workflows or some; returns the number of nodes seen."""
     settings = load_settings()
@@ -20,7 +20,7 @@ def refresh_connector_metrics(workflow_ids: list[str] | None = None) -> int:
         return refresh_history(connection, days=settings.history_days, now=datetime.now(UTC), workflow_ids=workflow_ids)
 
 
-@task(**OPTIONS)
+@task(task_run_name="aggregate connector metrics", **OPTIONS)
 def aggregate_connector_metrics(batch: Batch, *, include_historical_data: bool = True) -> Batch:
     """Give each integration its reliability, from the most specific history there is."""
     settings = load_settings()

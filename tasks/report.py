@@ -5,21 +5,27 @@ from datetime import UTC, datetime
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
+from sqlalchemy import Connection
 
 from runbooks.adapters.coverage import CoverageReader, save_snapshot, was_target_met
+from runbooks.adapters.schema import HostSchema
+from runbooks.adapters.store import read_runbook
 from runbooks.adapters.written import read_written
 from runbooks.bootstrap import open_classifier, open_database
 from runbooks.core.coverage import CoverageReport
 from runbooks.core.coverage_text import coverage_markdown, coverage_table
+from runbooks.core.markdown import to_markdown
 from runbooks.core.report import SweepReport
-from runbooks.core.sweep_text import LISTED, sweep_markdown
+from runbooks.core.sweep_text import LISTED, WrittenRunbook, artifact_key, outside_link, sweep_markdown
 from runbooks.settings import load_settings
 from tasks.options import OPTIONS
 
+KEPT = 50
+"""Runbooks of a sweep that are shown in Prefect, the worst first; all are in the database."""
 FELL = "runbooks.coverage.fell-below-target"
 
 
-@task(**OPTIONS)
+@task(task_run_name="report coverage", **OPTIONS)
 def report_coverage(workspace_id: str | None = None, *, keep: bool = True) -> CoverageReport:
     """Measure coverage, keep a snapshot, and show it as artifacts."""
     settings = load_settings()
@@ -47,12 +53,25 @@ def announce_fall(report: CoverageReport) -> None:
     get_run_logger().warning("coverage fell below its target: %.0f%%", 100 * report.ai_coverage)
 
 
-@task(**OPTIONS)
+@task(task_run_name="report sweep", **OPTIONS)
 def report_sweep(report: SweepReport, *, since: datetime, workspace_id: str | None) -> None:
     """Show what the sweep wrote as an artifact that links the runbooks."""
     settings = load_settings()
     database = open_database(settings)
     with database.begin() as connection:
         written = read_written(connection, schema=database.schema, since=since, workspace_id=workspace_id, limit=LISTED)
-    page = sweep_markdown(report, written, link=settings.link)
-    create_markdown_artifact(page, key="runbook-sweep", description=report.headline)
+        if settings.link is not None:
+            links = {one.workflow_id: outside_link(settings.link, one) for one in written}
+        else:
+            links = {one.workflow_id: _kept(connection, one, database.schema) for one in written[:KEPT]}
+    page = sweep_markdown(report, written, links=links)
+    create_markdown_artifact(page, key="runbook-sweep", description="What the sweep wrote")
+
+
+def _kept(connection: Connection, one: WrittenRunbook, schema: HostSchema) -> str:
+    """Keep a runbook as an artifact of its own, where Prefect's pages can show it; returns the address there."""
+    key = artifact_key(one.workflow_id)
+    runbook = read_runbook(connection, one.workflow_id, schema=schema)
+    if runbook is not None:
+        create_markdown_artifact(to_markdown(runbook), key=key, description=runbook.title)
+    return f"/artifacts/key/{key}"

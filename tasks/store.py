@@ -12,7 +12,7 @@ from runbooks.settings import load_settings
 from tasks.options import OPTIONS
 
 
-@task(**OPTIONS)
+@task(task_run_name="upsert runbooks", **OPTIONS)
 def upsert_runbooks(batch: Batch) -> BatchOutcome:
     """Store a batch in one transaction, all of it or nothing, and return only counts."""
     settings = load_settings()

@@ -1,6 +1,7 @@
 """The report of a sweep as a page: what was written, what was not and why."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from runbooks.core.report import SweepReport
@@ -20,13 +21,13 @@ class WrittenRunbook(Frozen):
     ai_generated: bool
 
 
-def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, link: str | None) -> str:
-    """The page; `link` is an address with `{workflow_id}` and `{workspace_id}` in it, where runbooks can be read."""
-    lines = [f"# Sweep: {report.headline}", "", *_figures(report)]
+def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, links: Mapping[str, str]) -> str:
+    """The page; `links` says by workflow id where a runbook can be read."""
+    lines = [f"**{report.headline}**", "", *_figures(report)]
     if written:
         lines += ["", f"## Written{_of(len(written), report.generated)}", ""]
-        lines += ["| runbook | worst case | by | read it |", "|---|---|---|---|"]
-        lines += [_row(one, link) for one in written]
+        lines += ["| runbook | worst case | by | workflow |", "|---|---|---|---|"]
+        lines += [_row(one, links.get(one.workflow_id)) for one in written]
     if report.failed:
         lines += ["", f"## No runbook{_of(min(LISTED, len(report.failed)), len(report.failed))}", ""]
         lines += ["| workflow | why |", "|---|---|"]
@@ -35,6 +36,17 @@ def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, li
         lines += ["", "## Written by the catalogue although a model was asked", ""]
         lines += [f"- {count}: {_cell(reason)}" for reason, count in report.fallbacks.items()]
     return "\n".join(lines) + "\n"
+
+
+def outside_link(template: str, one: WrittenRunbook) -> str:
+    """Address of a runbook, of a template with `{workflow_id}` and `{workspace_id}` in it."""
+    values = {"workflow_id": one.workflow_id, "workspace_id": one.workspace_id}
+    return template.format(**{name: quote(value, safe="") for name, value in values.items()})
+
+
+def artifact_key(workflow_id: str) -> str:
+    """The key of a workflow's runbook among Prefect's artifacts, so that its history shows in one place."""
+    return f"runbook-{re.sub('[^a-z0-9]+', '-', workflow_id.strip().lower())}"
 
 
 def _figures(report: SweepReport) -> list[str]:
@@ -48,7 +60,11 @@ def _figures(report: SweepReport) -> list[str]:
         "tokens in / out": f"{report.llm.prompt_tokens:,} / {report.llm.completion_tokens:,}",
         "seconds": f"{report.duration_s:,.1f}",
     }
-    return ["| | |", "|---|---:|", *(f"| {name} | {_number(value)} |" for name, value in figures.items())]
+    return [
+        "| workflows, calls, time | |",
+        "|---|---:|",
+        *(f"| {name} | {_number(value)} |" for name, value in figures.items()),
+    ]
 
 
 def _number(value: int | str) -> str:
@@ -61,12 +77,9 @@ def _of(shown: int, total: int) -> str:
 
 def _row(one: WrittenRunbook, link: str | None) -> str:
     by = "AI and catalogue" if one.ai_generated else "catalogue"
-    if link is None:
-        where = f"`runbooks show {one.workflow_id}`"
-    else:
-        values = {"workflow_id": one.workflow_id, "workspace_id": one.workspace_id}
-        where = f"[open]({link.format(**{name: quote(value, safe='') for name, value in values.items()})})"
-    return f"| {_cell(one.title)} | {one.severity} | {by} | {where} |"
+    title = _cell(one.title.removeprefix("Runbook: "))
+    shown = f"{title} [open]({link})" if link else title
+    return f"| {shown} | {one.severity} | {by} | `{one.workflow_id}` |"
 
 
 def _cell(text: str) -> str:

@@ -85,7 +85,7 @@ def test_the_run_and_its_steps_are_named_after_what_they_do(shop: URL, monkeypat
         return [one.name for one in client.read_task_runs(flow_run_filter=mine, task_run_filter=TaskRunFilter())]
 
     names = eventually(steps, count=15)
-    assert {"write · batch 1 of 2, 2 workflows", "store · batch 2 of 2, 1 workflows"} <= set(names)
+    assert {"write: batch 1 of 2, 2 workflows", "store: batch 2 of 2, 1 workflow"} <= set(names)
 
 
 def test_a_dry_run_counts_and_writes_nothing(shop: URL) -> None:
@@ -109,6 +109,16 @@ def test_the_report_links_each_runbook_and_names_what_failed(shop: URL, monkeypa
     for workspace, workflow in places:
         assert f"[open](https://ops.example.com/{workspace}/runbooks/{workflow})" in page
     assert f"`{bad}`" in page.split("## No runbook")[1]
+
+
+def test_without_an_address_the_report_links_runbooks_kept_beside_it(shop: URL) -> None:
+    run()
+    page = artifact("runbook-sweep")
+    with connected(shop) as connection:
+        ids = connection.execute(text("SELECT workflow_id::text FROM execution_runbooks")).scalars().all()
+    for workflow in ids:
+        assert f"[open](/artifacts/key/runbook-{workflow})" in page
+        assert artifact(f"runbook-{workflow}").startswith("# Runbook: ")
 
 
 def test_a_single_run_shows_the_runbook_under_the_workflows_own_key(shop: URL) -> None:
