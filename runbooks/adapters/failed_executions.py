@@ -229,7 +229,7 @@ def _error(raw: str | None, rules: Rules) -> tuple[str, str | None, str | None]:
     message = value.get("message")
     said = message if isinstance(message, str) and message.strip() else json.dumps(value) if value else ""
     code, node = _first(value, CODE_NAMES), _first(value, NODE_NAMES)
-    return _shown(said, rules), redact(code, rules) if code else None, node
+    return _shown(said, rules), redact(code, rules) if code else None, redact(node, rules) if node else None
 
 
 def _shown(said: str, rules: Rules) -> str:
