@@ -78,7 +78,7 @@ class _Reader:
         return self._calls(f"""
             SELECT workflow_id::text AS workflow_id, {_SAID}, failures::bigint, first_at, last_at
             FROM (SELECT * FROM ({failure_groups(attempts)}) a UNION ALL SELECT * FROM ({failure_groups(runs)}) r) f
-            ORDER BY 1, 2, failures DESC, message COLLATE "C", status_code, error_code COLLATE "C", status
+            ORDER BY 1, 2, failures DESC, message COLLATE "C", status_code, error_code COLLATE "C", status COLLATE "C"
         """)  # noqa: S608 - constants
 
     def successes(self) -> Iterator[PastCall]:

@@ -42,16 +42,16 @@ def distinct_attempts(condition: str, *, message: str = "NULL::text") -> str:
     """
     return f"""
         SELECT DISTINCT ON (key) * FROM (
-            SELECT {ATTEMPT_KEY} AS key, a.workspace_id, a.workflow_id, a.execution_node_id, a.connector_key, a.status,
-                   a.status_code, a.error_code, {message} AS message, a.duration_ms, a.is_retry,
-                   a.{IS_FAILURE} AS failed, a.happened_at AT TIME ZONE 'UTC' AS at
+            SELECT {ATTEMPT_KEY} AS key, a.workspace_id, a.workflow_id, a.execution_node_id, a.connector_key,
+                   a.status COLLATE "C" AS status, a.status_code, a.error_code COLLATE "C" AS error_code,
+                   {message} COLLATE "C" AS message, a.duration_ms, a.is_retry, a.{IS_FAILURE} AS failed,
+                   a.happened_at AT TIME ZONE 'UTC' AS at
             FROM connector_call_attempts a
             WHERE a.happened_at >= {SINCE} AND a.happened_at <= {NOW} AND a.status <> 'cancelled' AND {condition}
               AND NOT {IS_REPLAY}
               AND NOT EXISTS (SELECT FROM executions e WHERE e.id = a.execution_id AND e.is_deterministic_replay)
         ) attempts
-        ORDER BY key, failed DESC, status COLLATE "C", duration_ms, status_code, error_code COLLATE "C", is_retry,
-                 message COLLATE "C"
+        ORDER BY key, failed DESC, status, duration_ms, status_code, error_code, is_retry, message
     """  # noqa: S608 - constants
 
 
