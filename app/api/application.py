@@ -43,9 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: State = app.state.runbooks
     events = Events(state)
-    tasks = {asyncio.create_task(work) for work in (Background(state, events).run(), events.run())}
+    tasks = [asyncio.create_task(work) for work in (Background(state, events).run(), events.run())]
     yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    await asyncio.gather(state.runs.close(GRACE_S), events.close(GRACE_S))
+    state.stop()
+    await asyncio.gather(*tasks, state.runs.close(GRACE_S), events.close(GRACE_S))

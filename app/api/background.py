@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -29,16 +30,17 @@ class Background:
         self._forget_at = 0.0
 
     async def run(self) -> None:
-        """Work until cancelled; a database that is away is waited for."""
+        """Work until stopped; a database that is away is waited for."""
         await run_in_threadpool(load_flows)
-        while True:
+        while not self.state.stopping.is_set():
             try:
                 await self._once()
             except RunbooksError as error:
                 log.warning("%s", error)
             except Exception as error:  # the next round may succeed; without it nobody would look after the rest
                 log.error("%s", where(error))  # noqa: TRY400 - a traceback may quote rows
-            await asyncio.sleep(EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.state.stopping.wait(), EVERY_S)
 
     async def _once(self) -> None:
         await self.state.runs.keep_alive()

@@ -38,8 +38,8 @@ class Events:
         self._acting: dict[asyncio.Task[None], Event] = {}
 
     async def run(self) -> None:
-        """Act until cancelled; a database that is away is waited for."""
-        while True:
+        """Act until stopped; a database that is away is waited for."""
+        while not self.state.stopping.is_set():
             await self.state.sleep(LOOK_EVERY_S)
             try:
                 for event in await run_in_threadpool(self._take):

@@ -108,7 +108,7 @@ async def generate_runbook(
     if idempotency_key is not None:
         await run_in_threadpool(_remember, ask, request_id, shared)
     if not at_once:
-        done, _ = await asyncio.wait({run.outcome}, timeout=shared.settings.api_wait_s)
+        done, _ = await asyncio.wait({run.outcome}, timeout=shared.wait_s)
         if done:
             return _finished(run.outcome.result())
     return await run_in_threadpool(_pending, ask, request_id, shared, preferred=at_once)

@@ -3,10 +3,11 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.auth import Reviewer, own_id
 from app.api.errors import INVALID, ApiError, documented, not_found
+from app.api.plain_text import PlainText
 from app.api.runbooks import RunbookId
 from app.api.state import Shared
 from runbooks.adapters.ratings import Rating, has_scenario, rate
@@ -15,13 +16,6 @@ from runbooks.adapters.runbook_list import has_row
 router = APIRouter(tags=["ratings"])
 
 
-def _storable(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("must not contain NUL characters")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_storable)]
 Word = Literal["not_useful", "somewhat_useful", "useful", "very_useful"]
 
 
@@ -34,8 +28,8 @@ class RatingBody(BaseModel):
     )
 
     rating: Word
-    scenario_id: Annotated[Text, Field(max_length=200)] | None = None
-    comment: Annotated[Text, Field(max_length=2000)] | None = None
+    scenario_id: Annotated[PlainText, Field(max_length=200)] | None = None
+    comment: Annotated[PlainText, Field(max_length=2000)] | None = None
 
 
 class Rated(BaseModel):

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+import orjson
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from app.api.answers import json_answer
@@ -22,8 +23,13 @@ from runbooks.adapters.runbook_list import (
     read_row,
     resolve,
 )
+from runbooks.adapters.store import read_runbook
+from runbooks.core.markdown import to_markdown
+from runbooks.core.row_page import row_markdown
 
 router = APIRouter(tags=["runbooks"], responses=documented(401, 403, 404, 422, 429))
+
+MARKDOWN = "text/markdown"
 
 RunbookId = Annotated[str, Path(description="The runbook's id", max_length=64)]
 WorkflowId = Annotated[str, Path(description="The workflow's id", max_length=64)]
@@ -68,10 +74,29 @@ def _page(
     return page_answer(request, asked, total=total, rows=rows)
 
 
-@router.get("/workspaces/{workspace}/runbooks/{runbook}", response_model=OneRunbook)
-def show_runbook(runbook: RunbookId, access: Reader, shared: Shared) -> Response:
-    """Show one runbook."""
-    return _one(runbook, access, shared)
+@router.get(
+    "/workspaces/{workspace}/runbooks/{runbook}",
+    response_model=OneRunbook,
+    responses={200: {"content": {MARKDOWN: {"schema": {"type": "string"}}}}},
+)
+def show_runbook(
+    runbook: RunbookId, access: Reader, shared: Shared, accept: Annotated[str, Header(max_length=1000)] = ""
+) -> Response:
+    """Show one runbook; as a page to read with `Accept: text/markdown`."""
+    if MARKDOWN not in [part.partition(";")[0].strip().lower() for part in accept.split(",")]:
+        return _one(runbook, access, shared)
+    runbook_id = own_id(runbook, access.schema.runbook_columns["id"])
+    with shared.database.begin() as connection:
+        text = read_row(connection, access.workspace_id, runbook_id, schema=access.schema)
+        if text is None:
+            raise not_found()
+        row = orjson.loads(text)
+        proactive = row["type"] == "proactive" and row["workflow_id"] is not None
+        whole = read_runbook(connection, row["workflow_id"], schema=access.schema) if proactive else None
+    if whole is not None:
+        return Response(to_markdown(whole), media_type=MARKDOWN)
+    page = row_markdown(row["title"], row["summary"], row["steps"], severity=row["severity"], status=row["status"])
+    return Response(page, media_type=MARKDOWN)
 
 
 @router.get("/workspaces/{workspace}/runbooks/{runbook}/history", response_model=VersionPage)

@@ -71,7 +71,7 @@ class Runs:
         """Begin to write the runbook, or join whoever asked for the same."""
         run = self._running.get(asked)
         if run is None:
-            if len(self._running) >= self.limit:
+            if self.busy >= self.limit:
                 raise ApiError(
                     503, "Too many runbooks are asked for just now.", headers={"Retry-After": str(BUSY_RETRY_S)}
                 )
@@ -80,6 +80,11 @@ class Runs:
             run.outcome.add_done_callback(_seen)
             self._running[asked] = run
         return run
+
+    @property
+    def busy(self) -> int:
+        """How many requests are under way in this process."""
+        return len(self._running)
 
     async def keep_alive(self) -> None:
         """Show other processes that this one still works on its requests."""

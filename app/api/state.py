@@ -21,6 +21,7 @@ class State:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
         self.metrics = metrics
+        self.wait_s = settings.api_wait_s
         secrets = settings.webhook_secrets.get_secret_value() if settings.webhook_secrets is not None else ""
         self.webhook_secrets = tuple(secret.strip() for secret in secrets.split(",") if secret.strip())
         secrets = settings.webhook_secrets.get_secret_value() if settings.webhook_secrets is not None else ""
@@ -30,6 +31,12 @@ class State:
 
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Have what goes on in the background come to its end."""
+        self.stopping.set()
+        self._woken.set()
 
     def wake(self) -> None:
         """Have pending events looked at now; from any thread."""

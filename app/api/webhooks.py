@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.api.errors import INVALID, ApiError, by_field, documented
+from app.api.plain_text import PlainText
 from app.api.schemas import Accepted
 from app.api.state import Shared, State
 from runbooks.adapters.database import fits
@@ -29,7 +30,9 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Id = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1, max_length=64)]
+Id = Annotated[
+    PlainText, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1, max_length=64)
+]
 """The older platform sends numbers."""
 
 

@@ -23,6 +23,9 @@ class TrendPoint(Frozen):
     stale: int
 
 
+COUNTED = [name for name in TrendPoint.model_fields if name != "day"]
+
+
 def latest_snapshot(
     connection: Connection, workspace_id: str, *, since: datetime, schema: HostSchema
 ) -> dict[str, Any] | None:
@@ -60,4 +63,4 @@ def coverage_trend(connection: Connection, workspace_id: str, *, days: int, sche
         ) points ORDER BY day, taken_at DESC
     """  # noqa: S608 - as above
     rows = connection.execute(text(query), {"workspace_id": workspace_id, "days": days})
-    return [TrendPoint.model_validate({**row.figures, "day": row.day}) for row in rows]
+    return [TrendPoint(day=row.day, **{name: row.figures[name] for name in COUNTED}) for row in rows]
