@@ -59,6 +59,8 @@ def sweep(
     limit: Annotated[int | None, Parameter(validator=lambda _type, value: _positive(value))] = None,
     writer: WriterChoice = "auto",
     dry_run: Annotated[bool, Flag] = False,
+    max_cost: Annotated[float | None, Parameter(validator=lambda _type, value: _not_negative(value))] = None,
+    max_tokens: Annotated[int | None, Parameter(validator=lambda _type, value: _not_negative(value))] = None,
     json: Annotated[bool, Flag] = False,
 ) -> int:
     """Write a runbook for every active workflow that changed, and report coverage.
@@ -69,11 +71,22 @@ def sweep(
         limit: At most so many workflows, the busiest first.
         writer: Who writes; auto is the LLM when one is configured, else the catalogue.
         dry_run: Only count what would be written; nothing is stored and no model is called.
+        max_cost: Spend at most so many US dollars on the model; the catalogue writes the rest.
+        max_tokens: Use at most so many tokens of the model; the catalogue writes the rest.
         json: Print the report as JSON, and nothing else, on stdout.
     """
     from app.sweep import run_sweep
+    from runbooks.core.spending import Allowance
 
-    return run_sweep(workspace_id=workspace, full=full, limit=limit, writer=writer, dry_run=dry_run, as_json=json)
+    return run_sweep(
+        workspace_id=workspace,
+        full=full,
+        limit=limit,
+        writer=writer,
+        dry_run=dry_run,
+        budget=Allowance(max_tokens, max_cost),
+        as_json=json,
+    )
 
 
 @app.command
@@ -389,6 +402,11 @@ def main() -> None:
 def _positive(value: int | None) -> None:
     if value is not None and value < 1:
         raise ValueError("must be at least 1")
+
+
+def _not_negative(value: float | None) -> None:
+    if value is not None and not value >= 0:
+        raise ValueError("must not be negative")
 
 
 def _port(value: int) -> None:

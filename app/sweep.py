@@ -9,23 +9,33 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.console import say
 from app.coverage import show_markdown
 from app.prefect_session import prefect_session
-from runbooks.bootstrap import open_database
+from runbooks.bootstrap import open_database, open_writers
 from runbooks.core.coverage_text import coverage_markdown
 from runbooks.core.report import SweepReport
+from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.errors import SettingsError
 from runbooks.settings import WriterChoice, load_settings
 
 
 def run_sweep(
-    *, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice, dry_run: bool, as_json: bool
+    *,
+    workspace_id: str | None,
+    full: bool,
+    limit: int | None,
+    writer: WriterChoice,
+    dry_run: bool,
+    budget: Allowance,
+    as_json: bool,
 ) -> int:
     """Sweep and print the report."""
-    report = sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run)
+    report = sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run, budget=budget)
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
         show_markdown(coverage_markdown(report.coverage))
         print(report.headline)
+        if report.llm.calls:
+            print(report.llm.sentence)
     for reason, count in report.fallbacks.items():
         say(f"{count} runbooks come from the catalogue although an LLM was asked: {reason}")
     for failed in report.failed:
@@ -34,12 +44,20 @@ def run_sweep(
 
 
 def sweep(
-    *, workspace_id: str | None, full: bool, limit: int | None, writer: WriterChoice, dry_run: bool = False
+    *,
+    workspace_id: str | None,
+    full: bool,
+    limit: int | None,
+    writer: WriterChoice,
+    dry_run: bool = False,
+    budget: Allowance = UNLIMITED,
 ) -> SweepReport:
     """Run the flow with a progress bar; what would fail for sure is told before Prefect starts."""
     settings = load_settings()
     if writer == "llm" and not settings.llm_configured:
         raise SettingsError("the LLM writer needs RUNBOOKS_MODEL and OPENAI_API_KEY or OPENAI_BASE_URL")
+    if budget.is_limited:
+        open_writers(settings, writer, "check", budget)
     database = open_database(settings)
     if workspace_id is not None and not database.valid_ids([workspace_id]):
         raise SettingsError(f"{workspace_id!r} is no workspace id here: ids are of type {database.schema.id_type}")
@@ -55,7 +73,13 @@ def sweep(
             try:
                 # A flow that returns a state gives its data to the caller, which its type does not say.
                 report: Any = coverage_sweep(
-                    workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run
+                    workspace_id=workspace_id,
+                    full=full,
+                    limit=limit,
+                    writer=writer,
+                    dry_run=dry_run,
+                    max_cost=budget.cost_usd,
+                    max_tokens=budget.tokens,
                 )
             except SweepFailed as failure:
                 return failure.report

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from flows.pipeline import run_batches
 from flows.progress import Progress
@@ -16,6 +16,7 @@ from runbooks import __version__
 from runbooks.adapters.interruption import interrupt
 from runbooks.core.batch import Candidate
 from runbooks.core.report import BatchOutcome, SweepReport
+from runbooks.core.spending import Allowance
 from runbooks.errors import RunbooksError
 from runbooks.settings import WriterChoice, load_settings
 from tasks.fetch import count_active_workflows, find_changed_workflows
@@ -48,6 +49,8 @@ def coverage_sweep(
     limit: PositiveInt | None = None,
     writer: WriterChoice = "auto",
     dry_run: bool = False,
+    max_cost: NonNegativeFloat | None = None,
+    max_tokens: NonNegativeInt | None = None,
 ) -> State[SweepReport]:
     """Write a runbook for every active workflow that changed, and report coverage.
 
@@ -57,17 +60,20 @@ def coverage_sweep(
         limit: At most so many workflows, the busiest first; empty for all.
         writer: Who writes. auto: the language model when one is configured, else the catalogue.
         dry_run: Only count what would be written; nothing is stored and no model is called.
+        max_cost: Spend at most so many US dollars on the model; the catalogue writes the rest. Empty for no limit.
+        max_tokens: Use at most so many tokens of the model; empty for no limit.
     """
+    budget = Allowance(max_tokens, max_cost)
     started, since, run_id = time.monotonic(), datetime.now(UTC), uuid.uuid4().hex
     workspace_id = workspace_id or None  # the form sends a field that was emptied as such
     warn_if_late(since)
     active = count_active_workflows(workspace_id)
     if not dry_run:
         refresh_connector_metrics()
-    changed = find_changed_workflows(workspace_id, full=full, limit=limit, writer=writer, run_id=run_id)
+    changed = find_changed_workflows(workspace_id, full=full, limit=limit, writer=writer, run_id=run_id, budget=budget)
     rename_run(f"{'dry run' if dry_run else 'sweep'} {today()} · {len(changed):,} changed")
     get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
-    done = BatchOutcome() if dry_run else write_all(changed, writer=writer, run_id=run_id, full=full)
+    done = BatchOutcome() if dry_run else write_all(changed, writer=writer, run_id=run_id, full=full, budget=budget)
     found = len(changed) if dry_run else done.generated + len(done.failed)
     report = SweepReport(
         dry_run=dry_run,
@@ -85,12 +91,14 @@ def coverage_sweep(
     return conclude(report)
 
 
-def write_all(changed: list[Candidate], *, writer: WriterChoice, run_id: str, full: bool) -> BatchOutcome:
+def write_all(
+    changed: list[Candidate], *, writer: WriterChoice, run_id: str, full: bool, budget: Allowance
+) -> BatchOutcome:
     """Write what changed, batch by batch, and tell how far it is."""
     progress = Progress(len(changed))
     size = load_settings().batch_size
     try:
-        for outcome in run_batches(changed, batch_size=size, writer=writer, run_id=run_id, full=full):
+        for outcome in run_batches(changed, batch_size=size, writer=writer, run_id=run_id, full=full, budget=budget):
             progress.add(outcome)
     except BaseException:  # cancelled, or stopped by a signal: calls of a model would go on for minutes
         interrupt()

@@ -11,6 +11,7 @@ from prefect.utilities.annotations import opaque
 
 from runbooks.core.batch import Candidate, Failed
 from runbooks.core.report import BatchOutcome, lost_batch
+from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.errors import RunbooksError
 from runbooks.settings import WriterChoice
 from tasks.extract import extract_integrations
@@ -49,7 +50,14 @@ def one_line(error: BaseException) -> str:
 
 
 def submit_batch(
-    candidates: Sequence[Candidate], *, label: str, writer: WriterChoice, run_id: str, history: bool, full: bool
+    candidates: Sequence[Candidate],
+    *,
+    label: str,
+    writer: WriterChoice,
+    run_id: str,
+    history: bool,
+    full: bool,
+    budget: Allowance,
 ) -> Running:
     """Send one batch on its way."""
 
@@ -61,7 +69,9 @@ def submit_batch(
     aggregated = named(aggregate_connector_metrics, "join history").submit(
         _whole(extracted), include_historical_data=history
     )
-    generated = named(generate_runbooks, "write").submit(_whole(aggregated), writer=writer, run_id=run_id, full=full)
+    generated = named(generate_runbooks, "write").submit(
+        _whole(aggregated), writer=writer, run_id=run_id, full=full, budget=budget
+    )
     upserted = named(upsert_runbooks, "store").submit(_whole(generated))
     return Running(candidates, (fetched, extracted, aggregated, generated, upserted))
 
@@ -79,13 +89,16 @@ def run_batches(
     run_id: str,
     history: bool = True,
     full: bool = False,
+    budget: Allowance = UNLIMITED,
 ) -> Iterator[BatchOutcome]:
     """Run all batches, a few at once, and yield each outcome as it comes."""
     running: deque[Running] = deque()
     batches = [candidates[start : start + batch_size] for start in range(0, len(candidates), batch_size)]
     for number, batch in enumerate(batches, start=1):
         label = f"batch {number} of {len(batches)}, {len(batch)} workflow{'' if len(batch) == 1 else 's'}"
-        running.append(submit_batch(batch, label=label, writer=writer, run_id=run_id, history=history, full=full))
+        running.append(
+            submit_batch(batch, label=label, writer=writer, run_id=run_id, history=history, full=full, budget=budget)
+        )
         if len(running) >= BATCHES_AT_ONCE:
             yield running.popleft().outcome()
     while running:

@@ -52,6 +52,8 @@ class Progress:
     def _text(self) -> str:
         summed = self.summed
         text = f"{self.done} of {self.total} workflows; {summed.generated} generated, {len(summed.failed)} failed"
+        if summed.llm.cost_usd is not None:
+            text += f"; ${summed.llm.cost_usd:,.2f} so far"
         left = self.total - self.done
         if left <= 0 or not self.done:
             return text

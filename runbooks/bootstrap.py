@@ -4,9 +4,11 @@ What is heavy is imported by the function that needs it: a command that needs no
 in a fraction of the time.
 """
 
+import time
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.errors import SettingsError
 from runbooks.settings import Settings, WriterChoice
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from runbooks.adapters.llm import LLM
     from runbooks.adapters.writers import Writers
     from runbooks.core.classifier import Classifier
+    from runbooks.core.spending import Prices
 
 RUNS_REMEMBERED = 8
 
@@ -61,6 +64,7 @@ def open_classifier() -> "Classifier":
 def open_llm(settings: Settings) -> "LLM":
     """The language model of the settings; one a process, so that all of it keeps to one limit."""
     from runbooks.adapters.llm import LLM
+    from runbooks.core.pace import Pace
 
     if settings.model is None or not settings.llm_configured:
         raise SettingsError(
@@ -76,12 +80,32 @@ def open_llm(settings: Settings) -> "LLM":
         temperature=settings.llm_temperature,
         seed=settings.llm_seed,
         max_answer_tokens=settings.llm_max_answer_tokens,
+        headers=settings.llm_extra_headers,
+        pace=Pace(
+            requests_per_minute=settings.llm_requests_per_minute,
+            tokens_per_minute=settings.llm_tokens_per_minute,
+            clock=time.monotonic,
+        ),
+        prices=_prices(settings),
     )
 
 
+def _prices(settings: Settings) -> "Prices | None":
+    from runbooks.core.spending import Prices
+
+    if settings.llm_price_input is None or settings.llm_price_output is None:
+        return None
+    return Prices(settings.llm_price_input, settings.llm_price_output, settings.llm_price_cached_input)
+
+
 @lru_cache(maxsize=RUNS_REMEMBERED)
-def open_writers(settings: Settings, choice: WriterChoice, run_id: str) -> "Writers":  # noqa: ARG001 - the cache's key
-    """The writer of a run. All tasks of a run share one, so that an LLM that is down is given up once."""
+def open_writers(
+    settings: Settings,
+    choice: WriterChoice,
+    run_id: str,  # noqa: ARG001 - the cache's key
+    budget: Allowance = UNLIMITED,
+) -> "Writers":
+    """The writer of a run. All its tasks share one: a model that is down is given up once, a budget is spent once."""
     from runbooks.adapters.catalogue_files import load_catalogue
     from runbooks.adapters.writers import Writers
     from runbooks.core.catalogue_writer import CatalogueWriter
@@ -93,11 +117,18 @@ def open_writers(settings: Settings, choice: WriterChoice, run_id: str) -> "Writ
     from runbooks.adapters.llm_writer import LLMWriter
     from runbooks.adapters.prompt_files import load_prompts
     from runbooks.core.prompting import Limits
+    from runbooks.core.spending import Purse
 
     limits = Limits(
         prompt_tokens=settings.llm_max_prompt_tokens,
         answer_tokens=settings.llm_max_answer_tokens,
         scenarios=settings.llm_scenarios,
     )
-    llm = LLMWriter(open_llm(settings), catalogue=writer, prompts=load_prompts(), limits=limits)
+    model = open_llm(settings)
+    if budget.cost_usd is not None and model.prices is None:
+        raise SettingsError(
+            "a limit of cost needs the model's prices: set RUNBOOKS_LLM_PRICE_INPUT and RUNBOOKS_LLM_PRICE_OUTPUT"
+        )
+    purse = Purse(budget, prices=model.prices, whose="the budget of this run")
+    llm = LLMWriter(model, catalogue=writer, prompts=load_prompts(), limits=limits, purse=purse)
     return Writers(catalogue=writer, catalogue_version=catalogue.version, llm=llm)

@@ -13,8 +13,10 @@
     │   ├── SchemaOutdated
     │   └── MissingPrivilege
     ├── EmbeddedPostgresError  the embedded PostgreSQL could not be started
+    ├── PolicyUnusable         a workspace's policy cannot be applied, so nothing is sent
     └── LLMError               the language model gave no usable answer
         ├── LLMUnavailable     nothing came back: transport, rate limit, outage
+        │   └── BudgetReached  it is not asked, because what may be spent is spent
         └── LLMMisbehaved      an answer came back that cannot be used
 
 A message names the thing and the next step in one line; the CLI prints it as it is.
@@ -73,12 +75,20 @@ class EmbeddedPostgresError(RunbooksError):
     """The embedded PostgreSQL could not be started."""
 
 
+class PolicyUnusable(RunbooksError):
+    """A workspace's policy cannot be applied, so nothing is sent."""
+
+
 class LLMError(RunbooksError):
     """The language model gave no usable answer."""
 
 
 class LLMUnavailable(LLMError):
     """The language model could not be reached, or refused to work for now."""
+
+
+class BudgetReached(LLMUnavailable):
+    """The language model is not asked, because what may be spent is spent."""
 
 
 class LLMMisbehaved(LLMError):

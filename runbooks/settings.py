@@ -1,5 +1,6 @@
 """Settings: the only reader of the environment. Each field names its variable."""
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,17 @@ class Settings(BaseSettings):
     """Tries of one request before its runbook is left to the catalogue."""
     llm_temperature: float | None = Field(default=0.2, ge=0, le=2)
     llm_seed: int | None = None
+    llm_headers: SecretStr | None = None
+    """Further headers of each request, as a JSON object."""
+    llm_requests_per_minute: int | None = Field(default=None, ge=1)
+    """Requests are spread evenly so that there are not more; unset: as many as `llm_concurrency` lets through."""
+    llm_tokens_per_minute: int | None = Field(default=None, ge=1)
+    """The same for tokens, those of the prompt estimated."""
+    llm_price_input: float | None = Field(default=None, ge=0)
+    """US dollars per million tokens, 0 for a model of one's own; costs are told when input and output have prices."""
+    llm_price_cached_input: float | None = Field(default=None, ge=0)
+    """Unset: as any other input."""
+    llm_price_output: float | None = Field(default=None, ge=0)
     llm_max_prompt_tokens: int = Field(default=12_000, ge=2000)
     """Estimated; a workflow that needs more is split into several requests."""
     llm_max_answer_tokens: int = Field(default=8_000, ge=500)
@@ -88,12 +100,28 @@ class Settings(BaseSettings):
         "pg_bin",
         "link",
         "webhook_secrets",
+        "llm_temperature",
+        "llm_seed",
+        "llm_headers",
+        "llm_requests_per_minute",
+        "llm_tokens_per_minute",
+        "llm_price_input",
+        "llm_price_cached_input",
+        "llm_price_output",
         mode="before",
     )
     @classmethod
     def empty_is_unset(cls, value: object) -> object:
         """An empty variable means the same as none, as compose files and CI set them."""
         return None if value == "" else value
+
+    @field_validator("llm_headers")
+    @classmethod
+    def readable_headers(cls, value: SecretStr | None) -> SecretStr | None:
+        """A slip would show only when a model is asked."""
+        if value is not None:
+            _headers(value)
+        return value
 
     @field_validator("link")
     @classmethod
@@ -116,10 +144,25 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no time zone; names are like Europe/Berlin") from error
         return value
 
+    @property
+    def llm_extra_headers(self) -> dict[str, str]:
+        """The headers, by name."""
+        return _headers(self.llm_headers) if self.llm_headers else {}
+
     @cached_property
     def llm_configured(self) -> bool:
         """Whether `auto` uses the LLM."""
         return self.model is not None and (self.openai_api_key is not None or self.openai_base_url is not None)
+
+
+def _headers(value: SecretStr) -> dict[str, str]:
+    try:
+        headers = json.loads(value.get_secret_value())
+    except ValueError:
+        headers = None
+    if not isinstance(headers, dict) or not all(isinstance(one, str) for one in headers.values()):
+        raise ValueError('it must be a JSON object of texts like {"api-key": "…"}')
+    return headers
 
 
 def load_settings() -> Settings:

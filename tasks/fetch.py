@@ -7,6 +7,7 @@ from runbooks.adapters.store import read_runbook
 from runbooks.bootstrap import open_database, open_writers
 from runbooks.core.batch import Batch, Candidate
 from runbooks.core.runbook import Runbook
+from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.errors import RunbookNotFound, SettingsError, WorkflowNotFound
 from runbooks.settings import WriterChoice, load_settings
 from tasks.options import OPTIONS
@@ -24,12 +25,18 @@ def count_active_workflows(workspace_id: str | None) -> int:
 
 @task(task_run_name="find changed workflows", **OPTIONS)
 def find_changed_workflows(
-    workspace_id: str | None, *, full: bool, limit: int | None, writer: WriterChoice, run_id: str
+    workspace_id: str | None,
+    *,
+    full: bool,
+    limit: int | None,
+    writer: WriterChoice,
+    run_id: str,
+    budget: Allowance = UNLIMITED,
 ) -> list[Candidate]:
     """Find the active workflows that need a new runbook, busiest first, in one pass inside the database."""
     settings = load_settings()
     database = open_database(settings)
-    wanted = open_writers(settings, writer, run_id).wanted
+    wanted = open_writers(settings, writer, run_id, budget).wanted
     with database.begin() as connection:
         return find_changed(
             connection, schema=database.schema, wanted=wanted, workspace_id=workspace_id, full=full, limit=limit

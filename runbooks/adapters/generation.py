@@ -14,8 +14,9 @@ from runbooks.adapters.writers import Writers, stamp
 from runbooks.core.batch import Batch, Candidate, Failed, Generated
 from runbooks.core.facts import Facts
 from runbooks.core.fingerprint import fingerprint
+from runbooks.core.importance import most_important_first
 from runbooks.core.policy import NO_POLICY, WorkspacePolicy
-from runbooks.errors import DatabaseError
+from runbooks.errors import DatabaseError, PolicyUnusable
 
 HISTORY_LEFT_OUT = "history left out"
 """Stored in place of the history's signature, so that the next sweep, which does look at history, writes anew."""
@@ -97,7 +98,7 @@ class _BatchRun:
             async with llm.session() as session, asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._write_one(session, facts, prints[facts.workflow.id], drafts))
-                    for facts in wanted
+                    for facts in most_important_first(wanted)
                 ]
         except ExceptionGroup as failures:  # the task's retry knows single errors
             raise failures.exceptions[0] from failures
@@ -107,7 +108,7 @@ class _BatchRun:
         self, session: LLMSession, facts: Facts, made_from: str, drafts: Mapping[str, Draft]
     ) -> Result:
         policy = self.policies.get(facts.workflow.workspace_id, NO_POLICY)
-        refusal = policy.refuses(session.model)
+        refusal = policy.refuses(session.model, priced=session.prices is not None)
         if refusal is not None:
             return self._write_from_catalogue(facts, reason=refusal)
         started = time.perf_counter()
@@ -117,7 +118,10 @@ class _BatchRun:
                 paid=_paid(drafts.get(made_from)),
                 keep=lambda paid: self._keep(facts.workflow.id, made_from, paid),
                 rules=policy.rules,
+                allowance=policy.allowance if policy.allowance.is_limited else None,
             )
+        except PolicyUnusable as error:
+            return self._write_from_catalogue(facts, reason=str(error))
         except DatabaseError:
             raise  # an answer that cannot be kept will not be stored either: the batch is for the task's retry
         except Exception as error:  # as above
@@ -128,7 +132,7 @@ class _BatchRun:
         await asyncio.to_thread(self._save, workflow_id, made_from, paid)
 
     def _save(self, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
-        draft = Draft(paid.text, paid.prompt_tokens, paid.completion_tokens)
+        draft = Draft(paid.text, paid.tokens, paid.cost_usd)
         with self.database.begin() as connection:
             save_draft(connection, workflow_id, made_from, draft, schema=self.database.schema)
 
@@ -145,9 +149,11 @@ class _BatchRun:
             history_signature=candidate.history_signature if facts.history_included else HISTORY_LEFT_OUT,
             writer_signature=signature,
             integrations=len(facts.integrations),
-            prompt_tokens=written.prompt_tokens,
-            completion_tokens=written.completion_tokens,
+            tokens=written.tokens,
+            cost_usd=written.cost_usd,
             calls=written.calls,
+            failed_checks=written.failed_checks,
+            server=self.writers.llm.llm.server if self.writers.llm and written.runbook.provenance.model else None,
             duration_ms=round((time.perf_counter() - started) * 1000),
             fallback_reason=written.fallback_reason,
         )
@@ -164,4 +170,4 @@ class _BatchRun:
 
 
 def _paid(draft: Draft | None) -> PaidAnswers | None:
-    return PaidAnswers(draft.text, draft.prompt_tokens, draft.completion_tokens) if draft else None
+    return PaidAnswers(draft.text, draft.tokens, draft.cost_usd) if draft else None

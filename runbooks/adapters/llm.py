@@ -5,7 +5,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -18,7 +18,9 @@ from openai.types.chat import ChatCompletion
 from runbooks.adapters.breaker import Breaker
 from runbooks.adapters.dialect import Dialect
 from runbooks.adapters.slots import Slots
-from runbooks.core.prompting import Prompt
+from runbooks.core.pace import Pace
+from runbooks.core.prompting import Prompt, estimated_tokens
+from runbooks.core.spending import NO_TOKENS, Prices, Tokens
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ LEAST_SHARE_READ = 0.5
 """Of the estimate, which is seldom off by a third."""
 TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length"})
 _NAMES_LENGTH = re.compile(r"context (?:length|window|size)|maximum context|too (?:long|large)", re.IGNORECASE)
+_PART_OF_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+SECONDS_OF_UNIT = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 FILTERED = frozenset({"content_filter", "content_policy_violation"})
 
 
@@ -51,19 +55,18 @@ class Usage:
 
     calls: int = 0
     """Requests that were sent, the failed ones included."""
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
+    tokens: Tokens = NO_TOKENS
 
-    def add_tokens(self, completion: ChatCompletion) -> None:
-        """Count what a server reports; some report nothing."""
+    def add(self, completion: ChatCompletion, prompt: Prompt) -> None:
+        """Count what a server reports, or an estimate where it reports nothing."""
         usage = completion.usage
         if usage is None:
+            written = len(_text(completion))
+            self.tokens += Tokens(prompt.tokens, 0, estimated_tokens(written))
             return
-        self.prompt_tokens += usage.prompt_tokens or 0
-        self.completion_tokens += usage.completion_tokens or 0
         details = usage.prompt_tokens_details
-        self.cached_tokens += (details.cached_tokens or 0) if details else 0
+        cached = (details.cached_tokens or 0) if details else 0
+        self.tokens += Tokens(usage.prompt_tokens or 0, cached, usage.completion_tokens or 0)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,9 @@ class LLM:
         temperature: float | None = 0.2,
         seed: int | None = None,
         max_answer_tokens: int = 8000,
+        headers: Mapping[str, str] | None = None,
+        pace: Pace | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.model = model
         self.server = _host(base_url)
@@ -110,6 +116,9 @@ class LLM:
         self._temperature = temperature
         self._seed = seed
         self._max_answer_tokens = max_answer_tokens
+        self._headers = dict(headers or {})
+        self._pace = pace
+        self.prices = prices
         self._slots = Slots(concurrency)
         self._dialect = Dialect()
         self._dialect_known = False
@@ -127,6 +136,7 @@ class LLM:
                 base_url=self._base_url,
                 max_retries=0,  # retried here, where the breaker and the shared pause are
                 timeout=timeout,
+                default_headers=self._headers,
                 http_client=http,
             ) as client,
         ):
@@ -137,6 +147,13 @@ class LLM:
         async with self.connect(Breaker()) as connection:
             await connection.learn(Usage())
         return self._dialect.mode.value
+
+    async def wait_for_turn(self, prompt: Prompt) -> None:
+        """Keep to so many requests and tokens a minute."""
+        if self._pace is not None:
+            seconds = self._pace.wait(prompt.tokens + prompt.answer_tokens)
+            if seconds > 0:
+                await asyncio.sleep(seconds)
 
     async def wait_for_pause(self) -> None:
         """Wait until a server that asked for patience may be asked again, not all at the same moment."""
@@ -200,6 +217,7 @@ class Connection:
                 attempt += 1
 
     async def _try(self, prompt: Prompt, dialect: Dialect, max_tokens: int, usage: Usage) -> ChatCompletion:
+        await self._llm.wait_for_turn(prompt)
         async with self._llm._slots:
             await self._llm.wait_for_pause()
             self._breaker.check()
@@ -212,7 +230,7 @@ class Connection:
                 raise self._judged(error) from error
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError, TimeoutError) as error:
                 raise _Retry(_transport_reason(error, self._llm._timeout_s)) from error
-        usage.add_tokens(completion)
+        usage.add(completion, prompt)
         return completion
 
     async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int) -> ChatCompletion:
@@ -281,6 +299,12 @@ def _may_be_about_parameters(error: openai.APIStatusError, dialect: Dialect) -> 
     return error.status_code in (400, 422)
 
 
+def _text(completion: ChatCompletion) -> str:
+    """What the model wrote; servers leave out any part of the way to it."""
+    message = completion.choices[0].message if completion.choices else None
+    return (message.content or "") if message else ""
+
+
 def _is_empty(completion: ChatCompletion) -> bool:
     """Whether nothing came, and nobody says why: gateways answer so when what is behind them stumbles."""
     if not completion.choices:
@@ -288,7 +312,7 @@ def _is_empty(completion: ChatCompletion) -> bool:
     choice = completion.choices[0]
     if choice.finish_reason in ("length", "content_filter") or getattr(choice.message, "refusal", None):
         return False
-    return not (choice.message and choice.message.content and choice.message.content.strip())
+    return not _text(completion).strip()
 
 
 def _was_cut_on_the_way(prompt: Prompt, completion: ChatCompletion) -> bool:
@@ -305,9 +329,9 @@ def _reply(completion: ChatCompletion) -> Reply:
         raise LLMMisbehaved("the model refused to answer")
     if choice.finish_reason == "content_filter":
         raise LLMMisbehaved("the server's content filter stopped the answer")
-    if not (choice.message and choice.message.content):
+    if not _text(completion):
         raise LLMMisbehaved("the model used up its tokens before it answered")
-    return Reply(choice.message.content, cut=choice.finish_reason == "length")
+    return Reply(_text(completion), cut=choice.finish_reason == "length")
 
 
 def _transport_reason(error: Exception, timeout_s: float) -> str:
@@ -324,8 +348,12 @@ def _complaint(error: openai.APIStatusError) -> str:
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds that the server asks to wait, given as a number or as a date."""
-    given = error.response.headers.get("retry-after", "")
+    """Seconds that the server asks to wait, given as a number or as a date, or until its limits are reset."""
+    headers = error.response.headers
+    given = headers.get("retry-after", "")
+    if not given:
+        resets = [_duration(headers.get(f"x-ratelimit-reset-{what}", "")) for what in ("requests", "tokens")]
+        return max((reset for reset in resets if reset is not None), default=None)
     try:
         return max(0.0, float(given))
     except ValueError:
@@ -334,6 +362,14 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
         return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
     except ValueError:
         return None
+
+
+def _duration(text: str) -> float | None:
+    """`1s`, `6m0s`, `120ms` in seconds."""
+    parts = _PART_OF_DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * SECONDS_OF_UNIT[unit] for number, unit in parts)
 
 
 def _host(base_url: str | None) -> str:

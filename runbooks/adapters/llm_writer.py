@@ -3,10 +3,9 @@
 import asyncio
 import json
 import logging
-import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -19,12 +18,13 @@ from runbooks.core.judging import Judge, Rejected, ScenarioKey
 from runbooks.core.merge import merge
 from runbooks.core.prompting import Limits, Prompter, Request
 from runbooks.core.prompts import Prompts
-from runbooks.core.redaction import redact
+from runbooks.core.redaction import Rules, redact
 from runbooks.core.runbook import Runbook
+from runbooks.core.spending import NO_TOKENS, Allowance, Prices, Purse, Tokens
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
 
 if TYPE_CHECKING:
-    from runbooks.adapters.llm import LLM, Connection
+    from runbooks.adapters.llm import LLM, Connection, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ class PaidAnswers:
     """Answers for one runbook that a model gave already, as kept text, and what they cost."""
 
     text: str = "{}"
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    tokens: Tokens = NO_TOKENS
+    cost_usd: float | None = None
 
 
 Keep = Callable[[PaidAnswers], Awaitable[None]]
@@ -48,11 +48,14 @@ class Written:
     """A finished runbook, and what writing it took."""
 
     runbook: Runbook
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    """Tokens include those of answers that an earlier, interrupted run paid for."""
+    tokens: Tokens = NO_TOKENS
+    """Those of answers that an earlier, interrupted run paid for included."""
+    cost_usd: float | None = None
+    """Of all these; None when nobody told the prices."""
     calls: int = 0
     """Requests sent now, the failed ones included."""
+    failed_checks: Mapping[str, int] = field(default_factory=dict)
+    """Checks that texts of the model's failed, and how often."""
     fallback_reason: str | None = None
     """Why no part of it is the model's."""
     retry_later: bool = False
@@ -62,11 +65,14 @@ class Written:
 class LLMWriter:
     """Writes with one model. All sessions of a run share its breaker: a model that is down is given up once."""
 
-    def __init__(self, llm: "LLM", *, catalogue: CatalogueWriter, prompts: Prompts, limits: Limits) -> None:
+    def __init__(
+        self, llm: "LLM", *, catalogue: CatalogueWriter, prompts: Prompts, limits: Limits, purse: Purse | None = None
+    ) -> None:
         self.llm = llm
         self.catalogue = catalogue
         self.prompts = prompts
         self.limits = limits
+        self.purse = purse
         self.breaker = Breaker()
 
     @property
@@ -93,6 +99,11 @@ class LLMSession:
         """The model's name, as policies know it."""
         return self._writer.llm.model
 
+    @property
+    def prices(self) -> Prices | None:
+        """What the model's tokens cost, where that was told."""
+        return self._writer.llm.prices
+
     async def write_all(self, facts: Sequence[Facts]) -> list[Written]:
         """Write several, in order."""
         return await asyncio.gather(*(self.write(one) for one in facts))
@@ -103,9 +114,18 @@ class LLMSession:
         *,
         paid: PaidAnswers | None = None,
         keep: Keep | None = None,
-        rules: Sequence[re.Pattern[str]] = (),
+        rules: Rules = (),
+        allowance: Allowance | None = None,
     ) -> Written:
-        """Write one runbook. `paid`: answers to use instead of asking; `keep` is told of every new one at once."""
+        """Write one runbook.
+
+        Args:
+            facts: What it is made from.
+            paid: Answers to use instead of asking.
+            keep: Is told of every new answer at once.
+            rules: Further expressions that must not be sent.
+            allowance: What this one runbook may cost.
+        """
         base = self._writer.catalogue.write(facts)
         if not base.sections:
             return Written(base)
@@ -116,11 +136,15 @@ class LLMSession:
             limits=self._writer.limits,
             clean=partial(cleaned, rules=rules),
         )
-        ledger = _Ledger(self._connection, paid or PaidAnswers(), keep)
+        ledger = _Ledger(self._connection, paid or PaidAnswers(), keep, self._purses(allowance), self.prices)
         job = _Job(prompter, Judge(facts, base, shown=prompter.shown, steps=prompter.steps), ledger)
         for number, request in enumerate(prompter.requests()):
             await job.fulfil(f"{number}", request)
         return self._finished(base, job)
+
+    def _purses(self, allowance: Allowance | None) -> list[Purse]:
+        own = Purse(allowance, prices=self.prices, whose="the workspace's policy") if allowance else None
+        return [purse for purse in (own, self._writer.purse) if purse is not None]
 
     def _finished(self, base: Runbook, job: "_Job") -> Written:
         runbook = merge(base, job.accepted)
@@ -137,9 +161,10 @@ class LLMSession:
             logger.info("workflow %s: checks failed: %s", base.workflow_id, dict(job.checks))
         return Written(
             runbook,
-            prompt_tokens=job.ledger.prompt_tokens,
-            completion_tokens=job.ledger.completion_tokens,
+            tokens=job.ledger.tokens,
+            cost_usd=job.ledger.cost_usd,
             calls=job.ledger.calls,
+            failed_checks=dict(job.checks),
             fallback_reason=None if runbook.ai_generated else job.reason,
             retry_later=job.unavailable is not None and not runbook.ai_generated,
         )
@@ -199,7 +224,7 @@ def _cleaned_line(line: str) -> str:
     return redact(line, personal=True)
 
 
-def cleaned(text: str, *, rules: Sequence[re.Pattern[str]] = ()) -> str:
+def cleaned(text: str, *, rules: Rules = ()) -> str:
     """The text as it may be sent. Line by line, as most lines are the catalogue's and come again and again."""
     if rules:
         return redact(text, rules, personal=True)
@@ -209,7 +234,14 @@ def cleaned(text: str, *, rules: Sequence[re.Pattern[str]] = ()) -> str:
 class _Ledger:
     """Answers for one runbook: those paid for earlier are used, new ones are kept as they arrive."""
 
-    def __init__(self, connection: "Connection", paid: PaidAnswers, keep: Keep | None) -> None:
+    def __init__(
+        self,
+        connection: "Connection",
+        paid: PaidAnswers,
+        keep: Keep | None,
+        purses: Sequence[Purse],
+        prices: Prices | None,
+    ) -> None:
         from runbooks.adapters.llm import Usage
 
         self._connection = connection
@@ -217,14 +249,18 @@ class _Ledger:
         self._texts: dict[str, list[str | bool]] = _read_kept(paid.text)
         self._paid = paid
         self._usage = Usage()
+        self._purses = purses
+        self._prices = prices
 
     @property
-    def prompt_tokens(self) -> int:
-        return self._paid.prompt_tokens + self._usage.prompt_tokens
+    def tokens(self) -> Tokens:
+        return self._paid.tokens + self._usage.tokens
 
     @property
-    def completion_tokens(self) -> int:
-        return self._paid.completion_tokens + self._usage.completion_tokens
+    def cost_usd(self) -> float | None:
+        if self._prices is None:
+            return self._paid.cost_usd
+        return (self._paid.cost_usd or 0.0) + self._prices.cost(self._usage.tokens)
 
     @property
     def calls(self) -> int:
@@ -232,14 +268,27 @@ class _Ledger:
 
     async def ask(self, name: str, request: Request) -> Answer:
         if name not in self._texts:
-            reply = await self._connection.ask(request.prompt, self._usage)
+            reply = await self._paid_for(request)
             self._texts[name] = [reply.text, reply.cut]
             if self._keep:
                 # A model may make up what looks like a secret; nothing that does is ever stored.
                 kept = json.dumps({name: [redact(str(text)), cut] for name, (text, cut) in self._texts.items()})
-                await self._keep(PaidAnswers(kept, self.prompt_tokens, self.completion_tokens))
+                await self._keep(PaidAnswers(kept, self.tokens, self.cost_usd))
         text, cut = self._texts[name]
         return read_answer(str(text), cut=bool(cut))
+
+    async def _paid_for(self, request: Request) -> "Reply":
+        """Ask, with what it may cost set aside as long as nobody knows."""
+        prompt, before = request.prompt, self._usage.tokens
+        estimate = Tokens(prompt.tokens, 0, prompt.answer_tokens)
+        with ExitStack() as settling:
+            for purse in self._purses:
+                purse.set_aside(estimate)
+                settling.callback(self._settle, purse, estimate, before)
+            return await self._connection.ask(prompt, self._usage)
+
+    def _settle(self, purse: Purse, set_aside: Tokens, before: Tokens) -> None:
+        purse.settle(set_aside, self._usage.tokens - before)
 
 
 def _read_kept(text: str) -> dict[str, list[str | bool]]:

@@ -13,6 +13,7 @@ from runbooks.core.batch import Candidate, Generated
 from runbooks.core.coverage import class_coverage
 from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
+from runbooks.core.spending import NO_TOKENS, Tokens
 from runbooks.core.steps import to_steps
 
 TITLE_LENGTH = 255  # the platform's column
@@ -34,8 +35,8 @@ class Draft:
     """A model's answer that was paid for but is not yet stored as a runbook."""
 
     text: str
-    prompt_tokens: int
-    completion_tokens: int
+    tokens: Tokens = NO_TOKENS
+    cost_usd: float | None = None
 
 
 def upsert_runbooks(
@@ -129,10 +130,13 @@ def read_runbook(connection: Connection, workflow_id: str, *, schema: HostSchema
 def save_draft(connection: Connection, workflow_id: str, fingerprint: str, draft: Draft, *, schema: HostSchema) -> None:
     """Keep a model's answers until their runbook is stored: a sweep that is killed must not pay for them again."""
     query = f"""
-        INSERT INTO runbook_drafts (fingerprint, workflow_id, draft, prompt_tokens, completion_tokens)
-        VALUES (:fingerprint, CAST(:workflow_id AS {schema.id_type}), CAST(:draft AS jsonb), :prompt, :completion)
-        ON CONFLICT (fingerprint) DO UPDATE SET draft = EXCLUDED.draft,
-            prompt_tokens = EXCLUDED.prompt_tokens, completion_tokens = EXCLUDED.completion_tokens
+        INSERT INTO runbook_drafts (
+            fingerprint, workflow_id, draft, prompt_tokens, cached_tokens, completion_tokens, cost_usd)
+        VALUES (:fingerprint, CAST(:workflow_id AS {schema.id_type}), CAST(:draft AS jsonb),
+            :prompt, :cached, :completion, :cost)
+        ON CONFLICT (fingerprint) DO UPDATE SET draft = EXCLUDED.draft, prompt_tokens = EXCLUDED.prompt_tokens,
+            cached_tokens = EXCLUDED.cached_tokens, completion_tokens = EXCLUDED.completion_tokens,
+            cost_usd = EXCLUDED.cost_usd
     """  # noqa: S608 - as above
     connection.execute(
         text(query),
@@ -140,19 +144,29 @@ def save_draft(connection: Connection, workflow_id: str, fingerprint: str, draft
             "fingerprint": fingerprint,
             "workflow_id": workflow_id,
             "draft": _dumps(draft.text),
-            "prompt": draft.prompt_tokens,
-            "completion": draft.completion_tokens,
+            "prompt": draft.tokens.prompt,
+            "cached": draft.tokens.cached,
+            "completion": draft.tokens.completion,
+            "cost": draft.cost_usd,
         },
     )
 
 
 def read_drafts(connection: Connection, fingerprints: Sequence[str]) -> dict[str, Draft]:
     """Kept answers, by fingerprint."""
-    query = (
-        "SELECT fingerprint, draft, prompt_tokens, completion_tokens FROM runbook_drafts WHERE fingerprint = ANY(:f)"
-    )
+    query = """
+        SELECT fingerprint, draft, prompt_tokens, cached_tokens, completion_tokens, cost_usd
+        FROM runbook_drafts WHERE fingerprint = ANY(:f)
+    """
     rows = connection.execute(text(query), {"f": list(fingerprints)})
-    return {row[0]: Draft(row[1], row[2] or 0, row[3] or 0) for row in rows}
+    return {
+        row[0]: Draft(
+            row[1],
+            Tokens(row[2] or 0, row[3] or 0, row[4] or 0),
+            float(row[5]) if row[5] is not None else None,
+        )
+        for row in rows
+    }
 
 
 def _delete_drafts(connection: Connection, workflow_ids: Sequence[str], *, schema: HostSchema) -> None:
@@ -170,8 +184,15 @@ GENERATION_COLUMNS: Mapping[str, str] = {
     "model": "text",
     "prompt_version": "text",
     "catalogue_version": "text",
+    "server": "text",
+    "calls": "integer",
     "prompt_tokens": "integer",
+    "cached_tokens": "integer",
     "completion_tokens": "integer",
+    "cost_usd": "numeric",
+    "failed_checks": "jsonb",
+    "scenarios": "integer",
+    "scenarios_by_llm": "integer",
     "duration_ms": "integer",
     "fallback_reason": "text",
     "integrations": "integer",
@@ -214,6 +235,7 @@ def _row(generated: Generated, columns: Sequence[str]) -> dict[str, Any]:
 def _generation(generated: Generated) -> dict[str, Any]:
     runbook, made = generated.runbook, generated.runbook.provenance
     covered = covered_sections(runbook)
+    sources = [scenario.source for section in runbook.sections for scenario in section.failure_scenarios]
     return {
         "fingerprint": made.fingerprint,
         "definition_hash": made.definition_hash,
@@ -224,8 +246,15 @@ def _generation(generated: Generated) -> dict[str, Any]:
         "model": made.model,
         "prompt_version": made.prompt_version,
         "catalogue_version": made.catalogue_version,
-        "prompt_tokens": generated.prompt_tokens,
-        "completion_tokens": generated.completion_tokens,
+        "server": generated.server,
+        "calls": generated.calls,
+        "prompt_tokens": generated.tokens.prompt,
+        "cached_tokens": generated.tokens.cached,
+        "completion_tokens": generated.tokens.completion,
+        "cost_usd": generated.cost_usd,
+        "failed_checks": dict(generated.failed_checks),
+        "scenarios": len(sources),
+        "scenarios_by_llm": sources.count("llm"),
         "duration_ms": generated.duration_ms,
         "fallback_reason": generated.fallback_reason,
         "integrations": generated.integrations,

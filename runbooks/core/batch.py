@@ -14,6 +14,7 @@ from runbooks.core.node_types import NodeKnowledge
 from runbooks.core.redaction import redact
 from runbooks.core.reliability import Reliability
 from runbooks.core.runbook import Runbook
+from runbooks.core.spending import NO_TOKENS, Tokens
 from runbooks.core.workflow import Workflow
 
 T = TypeVar("T")
@@ -48,9 +49,11 @@ class Generated:
     history_signature: str
     writer_signature: str
     integrations: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    tokens: Tokens = NO_TOKENS
+    cost_usd: float | None = None
     calls: int = 0
+    failed_checks: Mapping[str, int] = field(default_factory=dict)
+    server: str | None = None
     duration_ms: int = 0
     fallback_reason: str | None = None
 

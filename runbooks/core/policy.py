@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from runbooks.core.redaction_rule import RedactionRule
+from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.core.workflow import Frozen
 
 PATTERN_KEYS = ("pattern", "regex", "regexp", "expression")
@@ -22,24 +25,43 @@ class PolicyUnreadable(ValueError):
 class WorkspacePolicy(Frozen):
     """The enabled policy of one workspace."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
     allowed_models: tuple[str, ...] = ()
     """Empty: all that are not blocked."""
     blocked_models: tuple[str, ...] = ()
-    rules: tuple[re.Pattern[str], ...] = Field(default=())
+    rules: tuple[RedactionRule, ...] = Field(default=())
     """What else must not be sent."""
+    allowance: Allowance = UNLIMITED
+    """What one runbook may cost."""
     problem: str | None = None
     """Why the policy cannot be read. Nothing is sent then: a policy that is not understood allows nothing."""
 
-    def refuses(self, model: str) -> str | None:
-        """Why a model may not be asked for this workspace; None when it may."""
+    def refuses(self, model: str, *, priced: bool = True) -> str | None:
+        """Why a model may not be asked for this workspace; None when it may. `priced`: it is known what it costs."""
         if self.problem is not None:
             return f"the workspace's policy cannot be read: {self.problem}"
         if _names(model, self.blocked_models) or (self.allowed_models and not _names(model, self.allowed_models)):
             return f"the workspace's policy does not allow the model {model}"
+        if self.allowance.cost_usd is not None and not priced:
+            return "the workspace's policy limits the cost, and RUNBOOKS_LLM_PRICE_INPUT and _OUTPUT do not tell it"
         return None
 
 
 NO_POLICY = WorkspacePolicy()
+
+
+def _allowance(row: Mapping[str, Any]) -> Allowance:
+    tokens, cost = row.get("max_ai_tokens"), row.get("max_execution_cost_usd")
+    try:
+        allowance = Allowance(
+            tokens=int(tokens) if tokens is not None else None, cost_usd=float(cost) if cost is not None else None
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PolicyUnreadable("max_ai_tokens or max_execution_cost_usd is no number") from error
+    if (allowance.tokens or 0) < 0 or not 0 <= (allowance.cost_usd or 0) < inf:
+        raise PolicyUnreadable("max_ai_tokens or max_execution_cost_usd is no amount")
+    return allowance
 
 
 def policy_from(row: Mapping[str, Any]) -> WorkspacePolicy:
@@ -51,6 +73,7 @@ def policy_from(row: Mapping[str, Any]) -> WorkspacePolicy:
             allowed_models=_texts(row.get("allowed_ai_models"), "allowed_ai_models"),
             blocked_models=_texts(row.get("blocked_ai_models"), "blocked_ai_models"),
             rules=tuple(_compiled(rule) for rule in _rules(row.get("redaction_rules"))),
+            allowance=_allowance(row),
         )
     except PolicyUnreadable as error:
         return WorkspacePolicy(problem=str(error))
@@ -107,11 +130,8 @@ def _of_field(path: str) -> str:
     return rf"(?i)(?<=\b{re.escape(path.rpartition('.')[2])}){_VALUE}"
 
 
-def _compiled(expression: str) -> re.Pattern[str]:
+def _compiled(expression: str) -> RedactionRule:
     try:
-        rule = re.compile(expression)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise PolicyUnreadable(f"redaction rule {expression[:60]!r} is no regular expression") from error
-    if rule.match(""):
-        raise PolicyUnreadable(f"redaction rule {expression[:60]!r} matches nothing at all, so everywhere")
-    return rule
+        return RedactionRule(expression)
+    except ValueError as error:
+        raise PolicyUnreadable(f"redaction rule {expression[:60]!r} {error}") from error

@@ -46,11 +46,13 @@ class Prompt:
 
     system: str
     user: str
+    answer_tokens: int = 0
+    """An estimate of what comes back."""
 
     @property
     def tokens(self) -> int:
         """An estimate."""
-        return _tokens(self.system) + _tokens(self.user)
+        return estimated_tokens(len(self.system) + len(self.user))
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Prompter:
             ),
             complaints="\n".join(complaints),
         )
-        return Request(Prompt(self._prompts.system, user), tuple(rejected))
+        return self._asking(user, tuple(rejected))
 
     def restored(self, answer: Answer) -> Answer:
         """The answer with names as they are: a name that had to be redacted looks different to the model."""
@@ -188,7 +190,10 @@ class Prompter:
             sections="\n\n".join(self._without_repeats(keys)),
             wanted=str(len(asked)),
         )
-        return Request(Prompt(self._prompts.system, user), asked)
+        return self._asking(user, asked)
+
+    def _asking(self, user: str, asked: tuple[ScenarioKey, ...]) -> Request:
+        return Request(Prompt(self._prompts.system, user, len(asked) * TOKENS_PER_SCENARIO), asked)
 
     def _wanted_of(self, section: RunbookSection) -> list[FailureScenario]:
         unique = {scenario.scenario_id: scenario for scenario in section.failure_scenarios}
@@ -240,5 +245,10 @@ class Prompter:
         return _FENCE.sub(r"\1_\2DATA", text)
 
 
+def estimated_tokens(characters: int) -> int:
+    """How many tokens a text of so many characters has, about."""
+    return round(characters / CHARACTERS_PER_TOKEN)
+
+
 def _tokens(text: str) -> int:
-    return round(len(text) / CHARACTERS_PER_TOKEN)
+    return estimated_tokens(len(text))

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from runbooks.core import secret_names
 from runbooks.core.named_secrets import (
@@ -20,7 +20,15 @@ from runbooks.core.secret_shapes import Shape, detectors_in, shapes_in
 DEEPEST = 200
 TOO_DEEP = "<not shown: nested too deeply>"
 
-Rules = Sequence[re.Pattern[str]]
+
+class Rule(Protocol):
+    """A further expression to take out."""
+
+    def sub(self, replacement: str, text: str, /) -> str:
+        """The text with what it matches replaced."""
+
+
+Rules = Sequence[Rule]
 
 
 def redact(text: str, extra: Rules = (), *, personal: bool = False) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from runbooks.core.batch import Batch, Failed
+from runbooks.core.batch import Batch, Failed, Generated
 from runbooks.core.coverage import CoverageReport
 from runbooks.core.workflow import Frozen
 
@@ -22,7 +22,34 @@ class LLMUse(Frozen):
 
     calls: int = 0
     prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt's, those that the server had read before."""
     completion_tokens: int = 0
+    cost_usd: float | None = None
+    """None when nobody told the prices, or no model was asked."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for people."""
+        parts = [
+            f"{self.calls:,} calls of the model",
+            f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out",
+        ]
+        if self.cached_tokens:
+            parts.append(f"{self.cached_tokens:,} of those in from its cache")
+        if self.cost_usd is not None:
+            parts.append(f"${self.cost_usd:,.2f}")
+        return "; ".join(parts)
+
+    def __add__(self, other: "LLMUse") -> "LLMUse":
+        costs = [one.cost_usd for one in (self, other) if one.cost_usd is not None]
+        return LLMUse(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cost_usd=round(sum(costs), 6) if costs else None,
+        )
 
 
 class BatchOutcome(Frozen):
@@ -70,12 +97,19 @@ def outcome_of(batch: Batch) -> BatchOutcome:
         generated=len(batch.generated),
         unchanged=len(batch.unchanged),
         failed=tuple(FailedWorkflow(workflow_id=one.workflow_id, reason=one.reason) for one in batch.failed),
-        llm=LLMUse(
-            calls=sum(one.calls for one in batch.generated),
-            prompt_tokens=sum(one.prompt_tokens for one in batch.generated),
-            completion_tokens=sum(one.completion_tokens for one in batch.generated),
-        ),
+        llm=sum(map(_use_of, batch.generated), LLMUse()),
         fallbacks=Counter(one.fallback_reason for one in batch.generated if one.fallback_reason),
+    )
+
+
+def _use_of(generated: Generated) -> LLMUse:
+    tokens = generated.tokens
+    return LLMUse(
+        calls=generated.calls,
+        prompt_tokens=tokens.prompt,
+        cached_tokens=tokens.cached,
+        completion_tokens=tokens.completion,
+        cost_usd=generated.cost_usd,
     )
 
 
@@ -94,10 +128,6 @@ def combine(outcomes: Iterable[BatchOutcome]) -> BatchOutcome:
         generated=sum(outcome.generated for outcome in done),
         unchanged=sum(outcome.unchanged for outcome in done),
         failed=tuple(failed for outcome in done for failed in outcome.failed),
-        llm=LLMUse(
-            calls=sum(outcome.llm.calls for outcome in done),
-            prompt_tokens=sum(outcome.llm.prompt_tokens for outcome in done),
-            completion_tokens=sum(outcome.llm.completion_tokens for outcome in done),
-        ),
+        llm=sum((outcome.llm for outcome in done), LLMUse()),
         fallbacks=dict(fallbacks),
     )

@@ -21,7 +21,7 @@ class WrittenRunbook(Frozen):
     ai_generated: bool
 
 
-def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, links: Mapping[str, str]) -> str:
+def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, links: Mapping[str, str | None]) -> str:
     """The page; `links` says by workflow id where a runbook can be read."""
     lines = [f"**{report.headline}**", "", *_figures(report)]
     if written:
@@ -58,6 +58,7 @@ def _figures(report: SweepReport) -> list[str]:
         "without a runbook": len(report.failed),
         "calls of the model": report.llm.calls,
         "tokens in / out": f"{report.llm.prompt_tokens:,} / {report.llm.completion_tokens:,}",
+        "cost of the model": "not known" if report.llm.cost_usd is None else f"${report.llm.cost_usd:,.2f}",
         "seconds": f"{report.duration_s:,.1f}",
     }
     return [

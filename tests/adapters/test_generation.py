@@ -25,6 +25,7 @@ from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.facts import Facts
 from runbooks.core.prompting import Limits
 from runbooks.core.runbook import Runbook
+from runbooks.core.spending import UNLIMITED, Allowance, Prices, Purse
 from runbooks.errors import DatabaseUnreachable
 from tests.support import llm_server as models
 from tests.support.hosts import connected, insert_workflow, insert_workspace
@@ -102,16 +103,19 @@ def platform(database: URL) -> Iterator[Platform]:
     opened.close()
 
 
-WithModel = Callable[[], Writers]
+WithModel = Callable[..., Writers]
 
 
 @pytest.fixture
 def with_model(llm_server: LLMServer) -> WithModel:
     """The writers of a new run, as another process would open them."""
 
-    def opened() -> Writers:
-        llm = LLM(model="m", base_url=llm_server.base_url, timeout_s=5, attempts=2)
-        writer = LLMWriter(llm, catalogue=CATALOGUE_ONLY.catalogue, prompts=load_prompts(), limits=Limits())
+    def opened(prices: Prices | None = None, budget: Allowance = UNLIMITED) -> Writers:
+        llm = LLM(model="m", base_url=llm_server.base_url, timeout_s=5, attempts=2, prices=prices)
+        purse = Purse(budget, prices=prices, whose="the budget")
+        writer = LLMWriter(
+            llm, catalogue=CATALOGUE_ONLY.catalogue, prompts=load_prompts(), limits=Limits(), purse=purse
+        )
         return replace(CATALOGUE_ONLY, llm=writer)
 
     return opened
@@ -314,3 +318,80 @@ def test_a_rule_that_cannot_be_read_blocks_sending_and_says_so(
     assert written.fallback_reason is not None
     assert "'CUST-(' is no regular expression" in written.fallback_reason
     assert not llm_server.requests
+
+
+PRICES = Prices(input=2.0, cached_input=1.0, output=10.0)
+
+
+def test_what_a_runbook_cost_is_stored_with_it(platform: Platform, with_model: WithModel) -> None:
+    platform.add("A")
+    (written,) = platform.sweep(with_model(PRICES)).generated
+    assert written.cost_usd is not None
+    assert written.cost_usd == pytest.approx(PRICES.cost(written.tokens))
+    query = "SELECT cost_usd, cached_tokens, calls, server, scenarios_by_llm, scenarios FROM runbook_generations"
+    with connected(platform.url) as connection:
+        row = connection.execute(text(query)).one()
+    assert float(row.cost_usd) == pytest.approx(written.cost_usd, abs=1e-6)
+    assert row.cached_tokens == written.tokens.cached > 0
+    assert row.calls == written.calls
+    assert row.server.startswith("127.0.0.1:")
+    assert 0 < row.scenarios_by_llm < row.scenarios
+
+
+@pytest.mark.parametrize("budget", [Allowance(tokens=9000), Allowance(cost_usd=0.04)])
+def test_when_the_budget_is_reached_the_catalogue_writes_the_rest(
+    platform: Platform, with_model: WithModel, budget: Allowance
+) -> None:
+    platform.add(*"ABCDEFGHIJ")
+    batch = platform.sweep(with_model(PRICES, budget))
+    by_model = [one for one in batch.generated if one.runbook.ai_generated]
+    assert 0 < len(by_model) < 10
+    assert len(batch.generated) == 10
+    if budget.tokens:
+        assert sum(one.tokens.total for one in by_model) <= budget.tokens
+    if budget.cost_usd:
+        assert sum(one.cost_usd or 0 for one in by_model) <= budget.cost_usd
+    reasons = {one.fallback_reason for one in batch.generated if not one.runbook.ai_generated}
+    assert len(reasons) == 1
+    assert "the budget allows" in str(reasons.pop())
+    assert len(platform.batch(with_model()).candidates) == 10 - len(by_model)
+
+
+def test_a_budget_goes_to_the_busiest_first(platform: Platform, with_model: WithModel) -> None:
+    ids = platform.add(*"ABCDEF")
+    platform.run("UPDATE workflows SET execution_count = 900 WHERE name = 'E'")
+    batch = platform.sweep(with_model(PRICES, Allowance(tokens=4000)))
+    assert [one.workflow_id for one in batch.generated if one.runbook.ai_generated][:1] == [ids[4]]
+
+
+LIMITS = """
+    INSERT INTO workspace_policies (workspace_id, enabled, max_ai_tokens, max_execution_cost_usd)
+    SELECT id, true, :tokens, :cost FROM workspaces WHERE slug = 'shop'
+"""
+
+
+def test_a_policy_limits_what_one_runbook_costs(
+    platform: Platform, with_model: WithModel, llm_server: LLMServer
+) -> None:
+    platform.add("A", "B")
+    platform.run(LIMITS, tokens=100, cost=None)
+    reasons = {one.fallback_reason for one in platform.sweep(with_model()).generated}
+    assert reasons == {"the workspace's policy allows 100 tokens; the next request may need more"}
+    assert not llm_server.writing
+
+
+def test_a_policy_that_is_kept_is_no_obstacle(platform: Platform, with_model: WithModel) -> None:
+    platform.add("A", "B")
+    platform.run(LIMITS, tokens=100_000, cost=1)
+    assert all(one.runbook.ai_generated for one in platform.sweep(with_model(PRICES)).generated)
+
+
+def test_a_rule_that_backtracks_without_end_blocks_sending(
+    platform: Platform, with_model: WithModel, llm_server: LLMServer
+) -> None:
+    platform.add("A" * 90, "B")
+    platform.run(POLICY, enabled=True, blocked=None, rules=json.dumps([r"(?:A|AA)+[B-Z]"]), slug="shop")
+    written = platform.sweep(with_model()).generated
+    assert len(written) == 2
+    assert "takes too long" in str(written[0].fallback_reason)
+    assert not any("A" * 90 in request.user for request in llm_server.requests)

@@ -1,6 +1,7 @@
 """The real client against a real server that misbehaves."""
 
 import asyncio
+import json
 import time
 from email.utils import formatdate
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from runbooks.adapters.breaker import FAILURES_IN_A_ROW, Breaker
 from runbooks.adapters.llm import LLM, Reply, Usage
+from runbooks.core.pace import Pace
 from runbooks.core.prompting import Prompt
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
 from tests.support import llm_server as models
@@ -51,8 +53,8 @@ def test_an_answer_comes_back_with_what_it_cost(server: LLMServer) -> None:
     assert request.headers["authorization"] == "Bearer key-of-test"
     assert request.body["model"] == "m"
     assert request.body["temperature"] == 0.2
-    assert (usage.calls, usage.cached_tokens, usage.completion_tokens) == (2, 1200, 400)
-    assert usage.prompt_tokens == sum((len(one.system) + len(one.user)) // 4 for one in server.requests)
+    assert (usage.calls, usage.tokens.cached, usage.tokens.completion) == (2, 1200, 400)
+    assert usage.tokens.prompt == sum((len(one.system) + len(one.user)) // 4 for one in server.requests)
 
 
 def test_a_local_server_needs_no_key(server: LLMServer) -> None:
@@ -279,3 +281,36 @@ def test_a_server_that_is_not_there_is_one_clear_line() -> None:
 )
 def test_a_server_is_named_without_the_secrets_of_its_address(url: str | None, server: str) -> None:
     assert LLM(model="m", base_url=url).server == server
+
+
+def test_further_headers_go_with_every_request(server: LLMServer) -> None:
+    ask(make_llm(server, headers={"x-gateway-key": "fake-gateway-key"}))
+    assert {request.headers["x-gateway-key"] for request in server.requests} == {"fake-gateway-key"}
+
+
+def test_no_more_requests_a_minute_than_allowed_are_sent(server: LLMServer) -> None:
+    pace = Pace(requests_per_minute=1200, tokens_per_minute=None, clock=time.monotonic)
+    ask(make_llm(server, pace=pace), times=8)
+    moments = sorted(request.at for request in server.requests)
+    assert moments[-1] - moments[0] >= 0.05 * (len(moments) - 1) * 0.9
+
+
+def test_limits_that_are_reset_soon_are_waited_for(server: LLMServer) -> None:
+    llm = make_llm(server)
+    ask(llm)
+    server.enqueue(models.error(429, "slow down", x_ratelimit_reset_requests="300ms", x_ratelimit_reset_tokens="20ms"))
+    before = time.monotonic()
+    ask(llm)
+    assert 0.3 <= time.monotonic() - before < 5
+
+
+def test_tokens_that_a_server_does_not_count_are_estimated(server: LLMServer) -> None:
+    def uncounted(request: Received) -> models.Answer:
+        document = json.loads(models.good(request).body)
+        return models.Answer(json.dumps({**document, "usage": None}).encode())
+
+    server.default = uncounted
+    usage = Usage()
+    ask(make_llm(server), usage=usage)
+    assert usage.tokens.prompt > 0
+    assert usage.tokens.completion > 0

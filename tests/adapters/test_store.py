@@ -18,6 +18,7 @@ from runbooks.adapters.store import (
 )
 from runbooks.core.failure_classes import FailureClass, Severity
 from runbooks.core.runbook import Provenance, Runbook
+from runbooks.core.spending import Tokens
 from tests.support.history import NOW, add_execution, add_workflow, add_workspace, insert_row
 from tests.support.stored import REQUIRED, make_generated, make_runbook, make_scenario, make_section
 
@@ -179,7 +180,7 @@ def test_title_fits_the_platforms_column(store: Store) -> None:
 def test_what_it_was_made_from_is_remembered(store: Store) -> None:
     made = Provenance(fingerprint="f2", definition_hash="d2", writer="llm", model="m1", prompt_version="p1")
     store.put(
-        make_runbook(ai_generated=True, provenance=made), prompt_tokens=10, completion_tokens=5, duration_ms=7,
+        make_runbook(ai_generated=True, provenance=made), tokens=Tokens(10, 0, 5), duration_ms=7,
         source_digest="s2", history_signature="h2", writer_signature="llm:m1",
     )  # fmt: skip
     assert read_made_from(store.connection, [store.workflow], schema=store.schema) == {
@@ -214,7 +215,7 @@ def test_runbook_without_integrations_covers_none(store: Store) -> None:
 
 
 def test_paid_answer_is_kept_until_its_runbook_is_stored(store: Store) -> None:
-    answer = Draft("{}", 100, 20)
+    answer = Draft("{}", Tokens(100, 60, 20), 0.125)
     for _ in range(2):
         save_draft(store.connection, store.workflow, "f1", answer, schema=store.schema)
     assert read_drafts(store.connection, ["f1", "f2"]) == {"f1": answer}
@@ -224,7 +225,7 @@ def test_paid_answer_is_kept_until_its_runbook_is_stored(store: Store) -> None:
 
 def test_answers_of_other_workflows_are_kept(store: Store) -> None:
     other = add_workflow(store.connection, store.workspace)
-    save_draft(store.connection, other, "f9", Draft("{}", 1, 1), schema=store.schema)
+    save_draft(store.connection, other, "f9", Draft("{}", Tokens(1, 0, 1)), schema=store.schema)
     store.put()
     assert set(read_drafts(store.connection, ["f9"])) == {"f9"}
 

@@ -1,16 +1,16 @@
-import re
 from typing import Any
 
 import pytest
 
 from runbooks.core.policy import NO_POLICY, policy_from
+from runbooks.core.redaction import Rules
 
 
 def enabled(**columns: Any) -> dict[str, Any]:
     return {"enabled": True, "allowed_ai_models": None, "blocked_ai_models": None, "redaction_rules": None, **columns}
 
 
-def hidden(rules: tuple[re.Pattern[str], ...], text: str) -> str:
+def hidden(rules: Rules, text: str) -> str:
     for rule in rules:
         text = rule.sub("#", text)
     return text

@@ -1,5 +1,6 @@
 from runbooks.core.batch import Batch, Failed
 from runbooks.core.report import BatchOutcome, FailedWorkflow, LLMUse, combine, outcome_of
+from runbooks.core.spending import Tokens
 from tests.support.stored import make_generated
 
 
@@ -7,15 +8,15 @@ def test_outcome_of_a_batch_counts_and_carries_no_payload() -> None:
     batch = Batch(
         candidates={},
         generated=(
-            make_generated("1", "ws", calls=2, prompt_tokens=100, completion_tokens=10),
-            make_generated("2", "ws", calls=1, prompt_tokens=50, completion_tokens=5, fallback_reason="no answer"),
+            make_generated("1", "ws", calls=2, tokens=Tokens(100, 60, 10), cost_usd=0.25),
+            make_generated("2", "ws", calls=1, tokens=Tokens(50, 0, 5), fallback_reason="no answer"),
         ),
         failed=(Failed("3", "nodes is no list"),),
     )
     assert outcome_of(batch) == BatchOutcome(
         generated=2,
         failed=(FailedWorkflow(workflow_id="3", reason="nodes is no list"),),
-        llm=LLMUse(calls=3, prompt_tokens=150, completion_tokens=15),
+        llm=LLMUse(calls=3, prompt_tokens=150, cached_tokens=60, completion_tokens=15, cost_usd=0.25),
         fallbacks={"no answer": 1},
     )
 
