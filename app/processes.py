@@ -20,6 +20,8 @@ POLL_S = 0.1
 START_S = 120
 STOP_S = 20
 """How long a process gets to end by itself: a flow that is told to stop says so to the server first."""
+REVIVED, REVIVED_WITHIN_S = 5, 600
+"""So often in so many seconds a process is started again before that counts as broken."""
 TOLD_LINES = 5
 PR_SET_PDEATHSIG = 1
 
@@ -33,17 +35,34 @@ class Child:
 
     def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
         self.name, self.log = name, log
+        self._command, self._env = command, dict(env)
+        self._revived: list[float] = []
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own commands
-                command,
-                env=dict(env),
+        log.unlink(missing_ok=True)
+        self._process = self._started()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+            return subprocess.Popen(  # noqa: S603 - our own commands
+                self._command,
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads run here
             )
+
+    def revive(self) -> bool:
+        """Start the process again when it has ended; raise when that happens too often. Whether it had ended."""
+        if self._process.poll() is None:
+            return False
+        now = time.monotonic()
+        self._revived = [*(at for at in self._revived if now - at < REVIVED_WITHIN_S), now]
+        if len(self._revived) > REVIVED:
+            self.check()
+        self._process = self._started()
+        return True
 
     def check(self) -> None:
         """Raise when the process has ended."""

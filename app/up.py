@@ -15,7 +15,7 @@ from app.prefect_session import DEFAULTS
 from app.processes import Child, answers
 from app.up_state import Addresses, HomeLock, lock_home
 from runbooks.adapters.schema import upgrade
-from runbooks.bootstrap import open_database, prefect_database
+from runbooks.bootstrap import embedded_postgres, open_database, prefect_database
 from runbooks.errors import SettingsError
 from runbooks.settings import Settings, load_settings
 
@@ -24,7 +24,7 @@ EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared, not bound
 PREFECT_DATABASE = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"}
 QUERY_S = 2
 """How often the worker asks for runs; Prefect's default would let an event wait 15 s."""
-WATCH_S = 0.5
+WATCH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,13 @@ class Machine:
         return Addresses(prefect=prefect_api.removesuffix("/api"), prefect_api=prefect_api, api=self._start_api())
 
     def watch(self) -> None:
-        """Return never; raise when one of the parts ends."""
+        """Start again what ends by itself; return never, raise when a part cannot be kept running."""
         while True:
             for child in self.children:
-                child.check()
+                if child.revive():
+                    say(f"The {child.name} had ended and was started again; its log is {child.log}")
+            if self.settings.database_url is None:
+                embedded_postgres(self.settings).start()
             time.sleep(WATCH_S)
 
     @property
@@ -175,12 +178,15 @@ def _installed(command: str) -> str:
 
 @contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """Stop on SIGTERM, as service managers send it, and on a closed terminal as on Ctrl-C."""
+    """Stop on SIGTERM, as service managers send it, and on a closed terminal as on Ctrl-C.
+
+    A shell starts what it runs in the background with Ctrl-C's signal ignored; whoever sends it then means it.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -60,6 +60,7 @@ def report_sweep(report: SweepReport, *, since: datetime, workspace_id: str | No
     database = open_database(settings)
     with database.begin() as connection:
         written = read_written(connection, schema=database.schema, since=since, workspace_id=workspace_id, limit=LISTED)
+        links: dict[str, str | None]
         if settings.link is not None:
             links = {one.workflow_id: outside_link(settings.link, one) for one in written}
         else:
@@ -68,10 +69,10 @@ def report_sweep(report: SweepReport, *, since: datetime, workspace_id: str | No
     create_markdown_artifact(page, key="runbook-sweep", description="What the sweep wrote")
 
 
-def _kept(connection: Connection, one: WrittenRunbook, schema: HostSchema) -> str:
+def _kept(connection: Connection, one: WrittenRunbook, schema: HostSchema) -> str | None:
     """Keep a runbook as an artifact of its own, where Prefect's pages can show it; returns the address there."""
-    key = artifact_key(one.workflow_id)
     runbook = read_runbook(connection, one.workflow_id, schema=schema)
-    if runbook is not None:
-        create_markdown_artifact(to_markdown(runbook), key=key, description=runbook.title)
-    return f"/artifacts/key/{key}"
+    if runbook is None:  # deleted since
+        return None
+    key = artifact_key(one.workflow_id)
+    return f"/artifacts/artifact/{create_markdown_artifact(to_markdown(runbook), key=key, description=runbook.title)}"

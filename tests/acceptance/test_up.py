@@ -8,14 +8,18 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy import URL, make_url, text
 
+from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 from tests.support.commands import runbooks, start_runbooks
+from tests.support.hosts import connected
 from tests.support.prefect import free_port
 
 STOP_S = 60
@@ -29,6 +33,7 @@ class Up:
     home: Path
     prefect_port: int
     api_port: int
+    env: dict[str, str]
 
     @property
     def prefect(self) -> str:
@@ -39,6 +44,38 @@ class Up:
         request = urllib.request.Request(f"{self.prefect}{path}", data, {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return next(one for one in self.call("/deployments/filter", {}) if one["name"] == name)
+
+    def start_run(self, name: str, **parameters: Any) -> str:
+        path = f"/deployments/{self.deployment(name)['id']}/create_flow_run"
+        return str(self.call(path, {"parameters": parameters})["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """A run as the server shows it; a server that is just away is waited for."""
+        found: dict[str, Any] = eventually(lambda: self._run_now(run_id))
+        return found
+
+    def _run_now(self, run_id: str) -> Any:
+        try:
+            return self.call(f"/flow_runs/{run_id}")
+        except OSError:
+            return None
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the database of the home."""
+        with self.database() as url, connected(url) as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    @contextmanager
+    def database(self) -> Iterator[URL]:
+        """The address of the home's database; afterwards nothing of ours keeps its server running."""
+        server = EmbeddedPostgres(self.home)
+        try:
+            yield make_url(server.url("runbooks")).set(drivername="postgresql+psycopg")
+        finally:
+            server.leave()
 
     def processes(self) -> list[psutil.Process]:
         """Everything that names the home or was started by us, the database's processes among it."""
@@ -51,11 +88,6 @@ class Up:
             return False
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("up")
-
-
 def iter_until(lines: Iterable[str], ending: str) -> Iterator[str]:
     for line in lines:
         yield line
@@ -63,19 +95,31 @@ def iter_until(lines: Iterable[str], ending: str) -> Iterator[str]:
             return
 
 
-@pytest.fixture
-def up(home: Path) -> Iterator[Up]:
+@contextmanager
+def running_up(home: Path, **more: str) -> Iterator[Up]:
+    """Start everything on this home; stopped at the end."""
     ports = free_port(), free_port()
-    env = {"RUNBOOKS_HOME": str(home), "PREFECT_HOME": str(home / "prefect"), "RUNBOOKS_TIMEZONE": "Europe/Berlin"}
+    env = {"RUNBOOKS_HOME": str(home), "PREFECT_HOME": str(home / "prefect"), **more}
     with start_runbooks("up", "--prefect-port", str(ports[0]), "--api-port", str(ports[1]), env=env) as process:
         try:
             assert process.stderr
             told = list(iter_until(process.stderr, "Ctrl-C stops"))
             assert process.poll() is None, "".join(told)
-            yield Up(process, home, *ports)
+            yield Up(process, home, *ports, env)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=STOP_S)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up")
+
+
+@pytest.fixture
+def up(home: Path) -> Iterator[Up]:
+    with running_up(home, RUNBOOKS_TIMEZONE="Europe/Berlin") as running:
+        yield running
 
 
 def eventually(found: Any, *, within_s: float = 60) -> Any:
@@ -83,10 +127,6 @@ def eventually(found: Any, *, within_s: float = 60) -> Any:
     while not (value := found()) and time.monotonic() < deadline:
         time.sleep(0.2)
     return value
-
-
-def state_of(up: Up, run_id: str) -> str:
-    return str(up.call(f"/flow_runs/{run_id}")["state_type"])
 
 
 @pytest.mark.slow
@@ -98,20 +138,18 @@ def test_it_brings_all_parts_and_ctrl_c_leaves_nothing_behind(up: Up, home: Path
     with urllib.request.urlopen(f"http://127.0.0.1:{up.api_port}/healthz", timeout=5) as answer:
         assert answer.status == 200
 
-    env = {"RUNBOOKS_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
-    second = runbooks("up", env=env)
+    second = runbooks("up", env=up.env)
     assert second.returncode == 0
     assert f":{up.prefect_port}" in second.stdout
     assert "runs already" in second.stderr
 
-    demo = runbooks("demo", env=env)
+    demo = runbooks("demo", env=up.env)
     assert demo.returncode == 0, demo.stderr
     assert "Starting Prefect's own server" not in demo.stderr
 
-    run = up.call(f"/deployments/{deployments['coverage-sweep']['id']}/create_flow_run", {"parameters": {"full": True}})
-    assert eventually(lambda: state_of(up, run["id"]) == "COMPLETED"), up.call(f"/flow_runs/{run['id']}")["state"]
-    name = up.call(f"/flow_runs/{run['id']}")["name"]
-    assert name.endswith("· 13 changed")
+    run = up.start_run("coverage-sweep", full=True)
+    assert eventually(lambda: up.run(run)["state_type"] == "COMPLETED"), up.run(run)["state"]
+    assert up.run(run)["name"].endswith("· 13 changed")
 
     assert len(up.processes()) > 5
     up.process.send_signal(signal.SIGINT)
@@ -130,7 +168,7 @@ def test_a_second_start_finds_what_is_there_and_an_event_starts_a_run(up: Up) ->
     names = [one["name"] for one in up.call("/automations/filter", {})]
     assert sorted(names) == sorted(set(names)), "nothing was made twice"
 
-    shown = runbooks("coverage", "--json", env={"RUNBOOKS_HOME": str(up.home)})
+    shown = runbooks("coverage", "--json", env=up.env)
     assert json.loads(shown.stdout)["active_workflows"] == 13
     artifacts = up.call("/artifacts/filter", {})
     assert "runbook-sweep" in {one["key"] for one in artifacts}

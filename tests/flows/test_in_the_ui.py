@@ -116,9 +116,12 @@ def test_without_an_address_the_report_links_runbooks_kept_beside_it(shop: URL) 
     page = artifact("runbook-sweep")
     with connected(shop) as connection:
         ids = connection.execute(text("SELECT workflow_id::text FROM execution_runbooks")).scalars().all()
-    for workflow in ids:
-        assert f"[open](/artifacts/key/runbook-{workflow})" in page
-        assert artifact(f"runbook-{workflow}").startswith("# Runbook: ")
+    with get_client(sync_client=True) as client:
+        for workflow in ids:
+            key = ArtifactFilter(key=ArtifactFilterKey(any_=[f"runbook-{workflow}"]))
+            (kept,) = client.read_artifacts(artifact_filter=key)
+            assert str(kept.data).startswith("# Runbook: ")
+            assert f"[open](/artifacts/artifact/{kept.id})" in page
 
 
 def test_a_single_run_shows_the_runbook_under_the_workflows_own_key(shop: URL) -> None:

@@ -94,14 +94,16 @@ class Page:
         """Click what carries exactly this text, the last of several: what was opened last lies on top."""
         self._click(f"[...document.querySelectorAll({among!r})].filter(e => e.innerText.trim() === {text!r}).at(-1)")
 
-    def click_on(self, selector: str) -> None:
-        """Click the first element of a CSS selector."""
-        self._click(f"document.querySelector({selector!r})")
+    def click_field(self, name: str, control: str) -> None:
+        """Click a control of the form's field with this name."""
+        self._click(
+            f"[...document.querySelectorAll('.schema-form-property')]"
+            f".find(e => e.querySelector('label').innerText.startsWith({name!r}))?.querySelector({control!r})"
+        )
 
-    def type_into(self, selector: str, text: str) -> None:
-        """Replace what a field holds, as a keyboard does."""
-        self.click_on(selector)
-        self.run(f"document.querySelector({selector!r}).select?.()")
+    def fill(self, name: str, text: str) -> None:
+        """Type into the form's field with this name."""
+        self.click_field(name, "textarea, input")
         self.send("Input.insertText", text=text)
 
     def screenshot(self, path: Path, *, width: int = 1280, height: int = 800) -> None:
