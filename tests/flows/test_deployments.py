@@ -1,5 +1,7 @@
 """The files of `deployments/` as Prefect reads them."""
 
+from typing import Any
+
 import pytest
 import yaml
 from prefect import Flow
