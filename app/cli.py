@@ -137,6 +137,36 @@ def incident(execution_id: str, *, format: Format = "markdown") -> int:  # noqa:
 
 
 @app.command
+def history(workflow_id: str, *, json: Annotated[bool, Flag] = False) -> int:
+    """List the versions of a workflow's runbook: when, by whom, why.
+
+    Args:
+        workflow_id: Id of the workflow as the platform shows it.
+        json: Print JSON.
+    """
+    from app.history import run_history
+
+    return run_history(workflow_id, as_json=json)
+
+
+@app.command
+def diff(
+    workflow_id: str, first: int | None = None, second: int | None = None, *, json: Annotated[bool, Flag] = False
+) -> int:
+    """Say what changed between two versions of a workflow's runbook, and why it was written anew.
+
+    Args:
+        workflow_id: Id of the workflow as the platform shows it.
+        first: Number of the earlier version; without, the one before the latest.
+        second: Number of the later version; without, the latest.
+        json: Print JSON.
+    """
+    from app.diff import run_diff
+
+    return run_diff(workflow_id, first, second, as_json=json)
+
+
+@app.command
 def coverage(*, workspace: str | None = None, json: Annotated[bool, Flag] = False) -> int:
     """Report how much of what runs has a runbook, and whether the runbooks help.
 

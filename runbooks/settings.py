@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """Window of the reliability figures."""
     proactive_status: str = Field(default="resolved", pattern="^(open|acknowledged|resolved)$")
     """Status of a new proactive row; `open` would look like an incident in the platform's own list."""
+    reopened_status: str = Field(default="open", pattern="^(open|acknowledged|resolved)$")
+    """Status of a proactive row that somebody had acknowledged, once its runbook says something else."""
     coverage_target: float = Field(default=0.8, ge=0, le=1)
 
     webhook_secrets: SecretStr | None = None

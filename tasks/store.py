@@ -18,7 +18,13 @@ def upsert_runbooks(batch: Batch) -> BatchOutcome:
     settings = load_settings()
     database = open_database(settings)
     with database.begin() as connection:
-        upsert(connection, batch.generated, schema=database.schema, status=settings.proactive_status)
+        upsert(
+            connection,
+            batch.generated,
+            schema=database.schema,
+            status=settings.proactive_status,
+            reopened_status=settings.reopened_status,
+        )
         mark_unchanged(connection, batch.unchanged, schema=database.schema)
     give_back()
     return outcome_of(batch)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from runbooks.adapters.schema import HostSchema
+from runbooks.adapters.versions import add_versions, keep_replaced, plan_versions
 from runbooks.core.batch import Candidate, Generated
 from runbooks.core.coverage import class_coverage
 from runbooks.core.markdown import to_markdown
@@ -40,14 +41,20 @@ class Draft:
 
 
 def upsert_runbooks(
-    connection: Connection, batch: Sequence[Generated], *, schema: HostSchema, status: str = "resolved"
+    connection: Connection,
+    batch: Sequence[Generated],
+    *,
+    schema: HostSchema,
+    status: str = "resolved",
+    reopened_status: str = "open",
 ) -> int:
     """Store a batch, all rows or none when the caller's transaction holds: one statement unless it is huge.
 
     Returns how many workflows were still there to take one.
 
     Only columns that the host's table has are written. A row that is already there keeps its id, status and
-    acknowledgement: those belong to people.
+    acknowledgement: those belong to people. But what somebody acknowledged is not replaced in silence: when the new
+    text says something else, the row takes `reopened_status`. Texts that are replaced are kept as versions.
     """
     if not batch:
         return 0
@@ -83,9 +90,12 @@ def upsert_runbooks(
         ON CONFLICT (workflow_id) DO UPDATE SET
             {", ".join(f"{name} = EXCLUDED.{name}" for name in ("runbook_id", *GENERATION_COLUMNS, "generated_at"))}
     """  # noqa: S608 - column names and types come from the catalogue and from below
+    plans = plan_versions(connection, batch, schema=schema)
+    keep_replaced(connection, plans, schema=schema)
     stored = 0
     for rows in portions(_dumps(_row(generated, columns)) for generated in batch):
         stored += connection.execute(text(query), {"rows": rows, "status": status}).rowcount
+    add_versions(connection, plans, schema=schema, reopened_status=reopened_status)
     _delete_drafts(connection, [generated.workflow_id for generated in batch], schema=schema)
     return stored
 
