@@ -15,6 +15,7 @@ from runbooks.settings import load_settings
 
 GRACE_S = 30
 KEEP_ALIVE_S = 15
+BACKLOG = 2048
 
 
 def run_serve(*, host: str, port: int) -> int:
@@ -48,6 +49,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(BACKLOG)  # whoever comes before uvicorn is ready waits instead of being refused
     except OSError as error:
         raise SettingsError(
             f"cannot listen on {host}:{port}: {error.strerror}; choose another --host or --port"

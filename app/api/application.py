@@ -46,4 +46,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(work) for work in (Background(state, events).run(), events.run())]
     yield
     state.stop()
-    await asyncio.gather(*tasks, state.runs.close(GRACE_S), events.close(GRACE_S))
+    await asyncio.gather(*tasks)
+    await asyncio.gather(state.runs.close(GRACE_S), events.close(GRACE_S))

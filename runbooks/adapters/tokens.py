@@ -4,10 +4,11 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from runbooks.adapters.schema import HostSchema
 from runbooks.core.scopes import Scope
@@ -77,13 +78,13 @@ def find_token(connection: Connection, token: str) -> Token | None:
         WHERE token_hash = :hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     """  # noqa: S608 - constants
     row = connection.execute(text(query), {"hash": token_hash(token)}).one_or_none()
-    return Token(*row) if row is not None else None
+    return _token(row) if row is not None else None
 
 
 def list_tokens(connection: Connection) -> list[Token]:
     """All tokens ever made, newest last."""
     rows = connection.execute(text(f"SELECT {COLUMNS} FROM runbook_tokens ORDER BY runbook_tokens.id"))  # noqa: S608 - constants
-    return [Token(*row) for row in rows]
+    return [_token(row) for row in rows]
 
 
 def revoke_token(connection: Connection, token_id: str) -> bool:
@@ -104,6 +105,11 @@ def user_exists(connection: Connection, user_id: str) -> bool | None:
         return None
     query = "SELECT EXISTS (SELECT FROM users WHERE id::text = :id)"
     return bool(connection.execute(text(query), {"id": user_id}).scalar_one())
+
+
+def _token(row: Row[*tuple[Any, ...]]) -> Token:
+    found = Token(*row)
+    return replace(found, scopes=tuple(found.scopes))
 
 
 def token_hash(token: str) -> str:

@@ -109,3 +109,4 @@ def api(settings_env: URL) -> Iterator[Api]:
         found = Api(app, client, settings_env, workspace, workflow)
         found.headers["Authorization"] = f"Bearer {found.token()}"
         yield found
+    app.state.runbooks.database.close()

@@ -134,7 +134,7 @@ def test_whoever_does_not_want_to_wait_gets_a_status_that_ends_in_the_runbook(ap
     assert status["finished_at"] is not None
 
 
-def test_a_run_that_takes_too_long_is_answered_with_where_to_look(api: Api, slow_model: threading.Event) -> None:
+def test_a_run_that_takes_too_long_is_answered_with_where_to_look(slow_model: threading.Event, api: Api) -> None:
     api.app.state.runbooks.wait_s = 0.3
     answer = api.generate()
     assert answer.status_code == 202
@@ -217,7 +217,7 @@ def test_with_and_without_history_are_different_requests(api: Api, elsewhere: st
     assert api.generate(json={"include_historical_data": False}).status_code == 200
 
 
-def test_too_many_workflows_at_once_are_told_to_come_back(api: Api, slow_model: threading.Event) -> None:
+def test_too_many_workflows_at_once_are_told_to_come_back(slow_model: threading.Event, api: Api) -> None:
     api.app.state.runbooks.runs.limit = 1
     assert api.generate(headers={"Prefer": "respond-async"}).status_code == 202
     other = insert_workflow(api.database, nodes=NODES, edges=EDGES, name="Other")

@@ -116,7 +116,7 @@ def test_a_forged_signature_is_refused(api: Api) -> None:
     assert pending(api) == 0
 
 
-@pytest.mark.parametrize("seconds", [-301, -86_400, 301, 86_400])
+@pytest.mark.parametrize("seconds", [-310, -86_400, 310, 86_400])
 def test_a_stale_signature_is_refused(api: Api, seconds: int) -> None:
     answer = api.hook("workflow-published", published(api), at=time.time() + seconds)
     assert answer.status_code == 401
