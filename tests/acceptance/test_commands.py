@@ -24,6 +24,8 @@ COMMANDS = [
     "evaluate",
     "catalogue-check",
     "doctor",
+    "serve",
+    "token",
 ]
 
 

@@ -12,6 +12,7 @@ BENCHMARKS = (
     "reliability",
     "classify",
     "incident",
+    "api",
 )
 
 
