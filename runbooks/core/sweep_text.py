@@ -23,7 +23,7 @@ class WrittenRunbook(Frozen):
 
 def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, links: Mapping[str, str | None]) -> str:
     """The page; `links` says by workflow id where a runbook can be read."""
-    lines = [f"**{report.headline}**", "", *_figures(report)]
+    lines = [f"**{report.headline}**"]
     if written:
         lines += ["", f"## Written{_of(len(written), report.generated)}", ""]
         lines += ["| runbook | worst case | by | workflow |", "|---|---|---|---|"]
@@ -35,7 +35,7 @@ def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, li
     if report.fallbacks:
         lines += ["", "## Written by the catalogue although a model was asked", ""]
         lines += [f"- {count}: {_cell(reason)}" for reason, count in report.fallbacks.items()]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", "## Figures", "", *_figures(report)]) + "\n"
 
 
 def outside_link(template: str, one: WrittenRunbook) -> str:

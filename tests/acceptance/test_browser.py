@@ -73,7 +73,7 @@ def test_the_pages_of_a_sweep_tell_what_it_did(up: Up, page: Page) -> None:
     assert page.text.count("Finished in state") <= 1, "the log is drowned by steps"
     page.open(f"{site}/artifacts/artifact/{artifact(up, 'runbook-sweep')}")
     page.wait_for_text("HubSpot Contact Sync")
-    page.click("open", among="a")
+    page.open(page.link("open"))  # the page opens it in another tab
     page.wait_for_text("Runbook: ", "At a glance")
     page.open(f"{site}/artifacts/artifact/{artifact(up, 'runbook-coverage')}")
     page.wait_for_text("100% of 13 active workflows have a current runbook")

@@ -72,8 +72,7 @@ def asked(server: LLMServer) -> Counter[str]:
 
 def flow_processes(up: Up) -> list[psutil.Process]:
     """The processes of the worker's runs."""
-    found = [one for one in up.processes() if any("prefect" in part for part in one.cmdline())]
-    return [one for one in found if "server" not in one.cmdline() and "worker" not in one.cmdline()]
+    return [child for worker in workers(up) for child in worker.children(recursive=True)]
 
 
 def workers(up: Up) -> list[psutil.Process]:
@@ -115,7 +114,7 @@ def test_a_cancelled_sweep_stops_asking_within_seconds_and_keeps_whole_batches(u
 
 def test_when_worker_and_run_are_killed_the_run_is_marked_and_the_next_goes_on(up: Up, llm_server: LLMServer) -> None:
     run = begun(up)
-    for process in [*workers(up), *flow_processes(up)]:
+    for process in [*flow_processes(up), *workers(up)]:
         kill(process)
     before = stored(up)
     assert 2 * BATCH <= len(before) < WORKFLOWS

@@ -94,6 +94,11 @@ class Page:
         """Click what carries exactly this text, the last of several: what was opened last lies on top."""
         self._click(f"[...document.querySelectorAll({among!r})].filter(e => e.innerText.trim() === {text!r}).at(-1)")
 
+    def link(self, text: str) -> str:
+        """Where the first link with exactly this text leads."""
+        script = f"[...document.querySelectorAll('a')].find(e => e.innerText.trim() === {text!r})?.href"
+        return str(self.run(script))
+
     def click_field(self, name: str, control: str) -> None:
         """Click a control of the form's field with this name."""
         self._click(
