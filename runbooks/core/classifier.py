@@ -37,6 +37,8 @@ _ERROR_PAGE = re.compile(r"<(?:title|h1)>\s{0,9}[45]\d\d\b", re.IGNORECASE)
 _TAG = re.compile(r"<[!/]?[A-Za-z][^<>]{0,200}>")
 _SERVICE_WORD = re.compile(r"[a-z0-9]+")
 _STATUS_IN_BRACKETS = re.compile(r"\(([45]\d\d)\)")
+_STATUS_AT_THE_END = re.compile(r"(?<!\bport)(?<!\bline): ([45]\d\d)\s{0,9}\Z", re.IGNORECASE)
+"""`Could not upload the file: 401`."""
 _STATUS_IN_TEXT = re.compile(
     r"(?: (?:status|http|response|returned|failed|with|codes?|error|exception|\|)"
     r"(?: (?:is|was|of|with|code|error|status|1 1|1 0|2))? ([45]\d\d)(?= ))"
@@ -199,5 +201,5 @@ def _status_code_in(row: str, message: str) -> int | None:
     found = _STATUS_IN_TEXT.search(row)
     if found:
         return int(found[1] or found[2])
-    bracketed = _STATUS_IN_BRACKETS.search(message)
-    return int(bracketed[1]) if bracketed else None
+    apart = _STATUS_IN_BRACKETS.search(message) or _STATUS_AT_THE_END.search(message)
+    return int(apart[1]) if apart else None

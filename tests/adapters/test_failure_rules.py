@@ -95,6 +95,18 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("conflict", {"status_code": 409}),
     ("payload_too_large", {"status_code": 413}),
     ("server_error", {"status_code": 529}),
+    ("auth_failed", {"message": "Could not upload the report: 401"}),
+    ("unknown", {"message": "Stopped at line: 401"}),
+    # a broker's refusal is an answer, not a network that fails
+    ("auth_failed", {"service": "mqtt", "message": "Connection refused: Not authorized"}),
+    ("network", {"service": "mqtt", "message": "Connection refused"}),
+    # a quota of requests refills by itself; a storage quota does not
+    ("rate_limited", {"status_code": 429, "message": "You exceeded your quota for the requested resource."}),
+    ("rate_limited", {"message": "Daily upload limit reached"}),
+    ("quota_or_billing", {"status_code": 403, "message": "Service accounts do not have storage quota."}),
+    # the status tells why a socket was not opened
+    ("not_found", {"message": "WebSocket connection to 'wss://x.example/' failed: unexpected response code: 404"}),
+    ("permission_denied", {"status_code": 403, "message": "Unauthorized: access to the requested report is denied"}),
     # parsing
     ("unexpected_response", {"message": "Unexpected token < in JSON at position 0"}),
     # our own side
