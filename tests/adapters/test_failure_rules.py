@@ -106,7 +106,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("quota_or_billing", {"status_code": 403, "message": "Service accounts do not have storage quota."}),
     # the status tells why a socket was not opened
     ("not_found", {"message": "WebSocket connection to 'wss://x.example/' failed: unexpected response code: 404"}),
-    ("permission_denied", {"status_code": 403, "message": "Unauthorized: access to the requested report is denied"}),
+    ("permission_denied", {"error_code": "Unauthorized", "message": "Access to the requested report is denied."}),
     # parsing
     ("unexpected_response", {"message": "Unexpected token < in JSON at position 0"}),
     # our own side
