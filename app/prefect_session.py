@@ -28,7 +28,7 @@ def server_is_configured() -> bool:
     """Whether Prefect was told of a server, by environment or profile."""
     from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url is not None
+    return bool(get_current_settings().api.url)  # an empty variable means the same as none
 
 
 @contextmanager

@@ -6,8 +6,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import app
 from tests.support.commands import installed, runbooks
 from tests.support.prefect import free_port
@@ -23,7 +21,6 @@ def lines_of_the_readme() -> str:
     return block[1]
 
 
-@pytest.mark.slow
 def test_the_lines_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
     env = {
         **os.environ,
