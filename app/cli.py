@@ -307,6 +307,36 @@ def evaluate_errors(file: Path) -> int:
     return run_evaluate_errors(file)
 
 
+@evaluate.command(name="runbooks")
+def evaluate_runbooks(*files: str, writer: WriterChoice = "auto", json: Annotated[bool, Flag] = False) -> int:
+    """Write runbooks for workflows and measure how good they are.
+
+    Args:
+        files: Exported workflows, or folders of them.
+        writer: Who writes; auto is the LLM when one is configured, else the catalogue.
+        json: Print JSON, with the figures of each workflow.
+    """
+    from app.evaluate_runbooks import run_evaluate_runbooks
+
+    return run_evaluate_runbooks(list(files), writer=writer, as_json=json)
+
+
+@app.command
+def lint(
+    *files: str,
+    format: Literal["text", "json", "sarif"] = "text",  # noqa: A002 - the option's name
+) -> int:
+    """Check any runbooks in Markdown for what a person in a hurry would miss.
+
+    Args:
+        files: Markdown files, or folders of them; `-` reads standard input.
+        format: What to print.
+    """
+    from app.lint import run_lint
+
+    return run_lint(list(files), output=format)
+
+
 @app.command
 def deploy() -> int:
     """Make or renew the work pool, the deployments and the automations on the Prefect server of PREFECT_API_URL."""

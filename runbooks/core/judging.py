@@ -61,6 +61,15 @@ class Judge:
                     accepted[key] = given[key]
         return Verdict(accepted, rejected)
 
+    def failed(self, text: ScenarioAnswer) -> list[str]:
+        """Names of the checks that a text fails, wherever it comes from."""
+        return [finding.check for finding in findings(text, self._context(text.key))]
+
+    def unsupported(self, text: ScenarioAnswer) -> list[str]:
+        """Lines that name something which is neither in the facts nor in the catalogue."""
+        grounding = self._context(text.key).grounding
+        return [line for line in text.lines if grounding.unknown(line)]
+
     def _context(self, key: ScenarioKey) -> Context:
         if key not in self._contexts:
             section = self._sections[key[0]]

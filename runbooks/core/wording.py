@@ -78,6 +78,12 @@ _PLACEHOLDER = _wording(
     r"_{3,}",
     needs="tbd;todo;fixme;xxx;ipsum;foo;placeholder;n/a;<;{;[;your;example.;...;___",
 )
+_UNFILLED = _wording(
+    r"\b(?:TBD|TODO|FIXME|XXX+|lorem ipsum)\b",
+    r"\[(?:your|insert|add)[^\]]*\]",
+    r"_{4,}",
+    needs="tbd;todo;fixme;xxx;ipsum;[;____",
+)
 _MARKUP = _wording(
     r"</?[a-z!][^>]{0,200}>",
     r"\]\(",
@@ -154,6 +160,16 @@ _PROMISE = _wording(
 def is_too_thin(line: str) -> bool:
     """Too short to say anything, or a command to look somewhere without saying for what."""
     return len(line) < SHORTEST_LINE or len(_WORD.findall(line)) < FEWEST_WORDS or _EMPTY_ADVICE.match(line) is not None
+
+
+def is_empty_advice(line: str) -> bool:
+    """Whether a line is a command to look or act somewhere, without saying for what."""
+    return _EMPTY_ADVICE.match(line) is not None
+
+
+def unfilled(line: str) -> str | None:
+    """A mark that something was to be written here; a name in angle brackets is the reader's to fill."""
+    return _UNFILLED.find(line)
 
 
 def vague_words(line: str) -> str | None:
