@@ -70,17 +70,20 @@ def coverage_sweep(
     active = count_active_workflows(workspace_id)
     if not dry_run:
         refresh_connector_metrics()
-    changed = find_changed_workflows(workspace_id, full=full, limit=limit, writer=writer, run_id=run_id, budget=budget)
+    found = find_changed_workflows(workspace_id, full=full, writer=writer, run_id=run_id, budget=budget)
+    changed = found[:limit]
     rename_run(f"{'dry run' if dry_run else 'sweep'} {today()} · {len(changed):,} changed")
     get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
     done = BatchOutcome() if dry_run else write_all(changed, writer=writer, run_id=run_id, full=full, budget=budget)
-    found = len(changed) if dry_run else done.generated + len(done.failed)
+    handled = len(changed) if dry_run else done.generated + len(done.failed)
+    later = len(found) - len(changed)
     report = SweepReport(
         dry_run=dry_run,
         workflows_active=active,
-        changed=found,
+        changed=handled,
         generated=done.generated,
-        unchanged=active - found,
+        unchanged=active - handled - later,
+        later=later,
         failed=done.failed,
         llm=done.llm,
         fallbacks=done.fallbacks,

@@ -28,7 +28,6 @@ def find_changed_workflows(
     workspace_id: str | None,
     *,
     full: bool,
-    limit: int | None,
     writer: WriterChoice,
     run_id: str,
     budget: Allowance = UNLIMITED,
@@ -38,9 +37,7 @@ def find_changed_workflows(
     database = open_database(settings)
     wanted = open_writers(settings, writer, run_id, budget).wanted
     with database.begin() as connection:
-        return find_changed(
-            connection, schema=database.schema, wanted=wanted, workspace_id=workspace_id, full=full, limit=limit
-        )
+        return find_changed(connection, schema=database.schema, wanted=wanted, workspace_id=workspace_id, full=full)
 
 
 @task(task_run_name="find workflow", **OPTIONS)

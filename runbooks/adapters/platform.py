@@ -58,7 +58,6 @@ def find_changed(
     wanted: Wanted,
     workspace_id: str | None = None,
     full: bool = False,
-    limit: int | None = None,
 ) -> list[Candidate]:
     """Find the active workflows whose definition, history or writer differs from what is stored, busiest first.
 
@@ -78,7 +77,6 @@ def find_changed(
            OR (NOT (CAST(:keep_llm AS boolean) AND g.writer = 'llm')
                AND (g.history_signature <> coalesce(h.signature, '') OR g.writer_signature <> :signature))
         ORDER BY w.execution_count DESC NULLS LAST, w.id
-        LIMIT :limit
     """  # noqa: S608 - constants and a type name read from the catalogue
     rows = connection.execute(
         text(query),
@@ -87,7 +85,6 @@ def find_changed(
             "full": full,
             "signature": wanted.signature,
             "keep_llm": wanted.keep_llm,
-            "limit": limit,
         },
     )
     return [Candidate(*row) for row in rows]

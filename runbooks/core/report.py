@@ -73,6 +73,8 @@ class SweepReport(Frozen):
     """Active workflows whose content, history or writer differed from what was stored."""
     generated: int
     unchanged: int
+    later: int = 0
+    """Changed, too, but beyond the limit that was asked for."""
     failed: tuple[FailedWorkflow, ...]
     llm: LLMUse
     fallbacks: dict[str, int]
@@ -86,6 +88,8 @@ class SweepReport(Frozen):
         parts.append("dry run, nothing written" if self.dry_run else f"{self.generated} generated")
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
+        if self.later:
+            parts.append(f"{self.later} left for later")
         return (
             f"{', '.join(parts)}; {self.coverage.proactive_coverage:.0%} covered, {self.coverage.ai_coverage:.0%} by AI"
         )

@@ -104,7 +104,8 @@ def test_a_sweep_of_one_workspace_leaves_the_others_alone(shop: URL) -> None:
 def test_limit_takes_the_busiest_and_full_writes_all_again(shop: URL) -> None:
     with connected(shop) as connection:
         connection.execute(text("UPDATE workflows SET execution_count = 9 WHERE name = 'B'"))
-    assert sweep(limit=1).generated == 1
+    report = sweep(limit=1)
+    assert (report.changed, report.generated, report.unchanged, report.later) == (1, 1, 0, 2)
     assert [row[0] for row in stored(shop)] == ["B"]
     sweep()
     assert sweep(full=True).generated == 3
