@@ -7,15 +7,19 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import URL
 
-from tests.app.api.conftest import EDGES, NODES
-from tests.support.api_server import serving
+from runbooks.core.signature import sign
+from tests.app.api.conftest import EDGES, NODES, SECRET
+from tests.support.api_server import ApiServer, serving
 from tests.support.commands import runbooks
 from tests.support.hosts import insert_workflow, insert_workspace
 from tests.support.llm_server import Answer, LLMServer, Received, good
+from tests.support.prefect import PrefectServer
 
 
 @pytest.fixture
@@ -126,3 +130,64 @@ def test_what_cannot_be_done_with_tokens_is_told_in_one_line(
     assert done.returncode == 2
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def events_of(prefect_api: str, name: str) -> list[dict[str, Any]]:
+    """What the Prefect server knows of such events, newest first."""
+    asked = {"filter": {"event": {"name": [name]}}, "limit": 50}
+    deadline = time.monotonic() + 30
+    while True:
+        found: list[dict[str, Any]] = httpx.post(f"{prefect_api}/events/filter", json=asked).json()["events"]
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"no event {name} arrived"
+        time.sleep(0.2)
+
+
+def hook(server: ApiServer, kind: str, body: dict[str, str]) -> int:
+    sent = json.dumps(body).encode()
+    headers = {"X-Signature": sign(SECRET, int(time.time()), sent)}
+    return httpx.post(f"{server.url}/api/v1/webhooks/{kind}", content=sent, headers=headers).status_code
+
+
+def test_with_a_prefect_server_a_request_is_a_flow_run_and_a_webhook_an_event(
+    database: URL, env: dict[str, str], prefect_process: PrefectServer, prefect_home: Path
+) -> None:
+    workspace = insert_workspace(database, slug="shop")
+    workflow = insert_workflow(database, nodes=NODES, edges=EDGES)
+    env |= {"PREFECT_API_URL": prefect_process.api, "PREFECT_HOME": str(prefect_home)}
+    env["RUNBOOKS_WEBHOOK_SECRETS"] = SECRET
+    token = new_token(env, workspace)
+    with serving(env) as server:
+        url = f"{server.url}/api/v1/workspaces/{workspace}/workflows/{workflow}/ai/generate-runbook"
+        assert post(url, token)[0] == 200
+        for number in range(5):
+            told = {"workspace_id": workspace, "workflow_id": workflow, "version_id": f"{number:08}-{workflow[9:]}"}
+            assert hook(server, "workflow-published", told) == 202
+        assert hook(server, "execution-failed", {"execution_id": workflow}) == 202
+        (failed,) = events_of(prefect_process.api, "runbooks.execution.failed")
+        published = events_of(prefect_process.api, "runbooks.workflow.published")
+    flow = {"flows": {"name": {"any_": ["workflow-published"]}}}
+    runs = httpx.post(f"{prefect_process.api}/flow_runs/filter", json=flow).json()
+    assert workflow in [run["parameters"].get("workflow_id") for run in runs]
+    assert failed["payload"] == {"execution_id": workflow}
+    assert failed["resource"]["prefect.resource.id"] == f"runbooks.execution.{workflow}"
+    mine = [event["payload"] for event in published if event["payload"]["workflow_id"] == workflow]
+    assert 1 <= len(mine) <= 2
+    assert mine[0] == {"workspace_id": workspace, "workflow_id": workflow, "version_id": f"00000004-{workflow[9:]}"}
+
+
+def test_a_prefect_server_that_is_down_keeps_nobody_waiting_for_a_runbook(
+    database: URL, env: dict[str, str], tmp_path: Path
+) -> None:
+    workspace = insert_workspace(database, slug="shop")
+    workflow = insert_workflow(database, nodes=NODES, edges=EDGES)
+    env |= {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path)}
+    token = new_token(env, workspace)
+    with serving(env) as server:
+        url = f"{server.url}/api/v1/workspaces/{workspace}/workflows/{workflow}/ai/generate-runbook"
+        started = time.monotonic()
+        status, body = post(url, token)
+        assert status == 200
+        assert json.loads(body)["runbook"]["sections"]
+        assert time.monotonic() - started < 20
