@@ -1,7 +1,8 @@
 """`runbooks generate` and `runbooks show`: one workflow."""
 
+from app.console import say
 from app.coverage import show_markdown
-from runbooks.adapters.store import read_runbook
+from runbooks.adapters.store import read_fallback_reason, read_runbook
 from runbooks.bootstrap import open_database
 from runbooks.core.markdown import to_markdown
 from runbooks.core.runbook import Runbook
@@ -27,7 +28,17 @@ def run_generate(workflow_id: str, *, historical_data: bool, writer: WriterChoic
             step=lambda task: task.fn,
         )
     print_runbook(runbook, output)
+    _tell_fallback(workflow_id)
     return 0
+
+
+def _tell_fallback(workflow_id: str) -> None:
+    """Say why it is not the model's, when a model was asked for."""
+    database = open_database(load_settings())
+    with database.begin() as connection:
+        reason = read_fallback_reason(connection, workflow_id, schema=database.schema)
+    if reason is not None:
+        say(f"the catalogue wrote it although a model was asked: {reason}")
 
 
 def run_show(workflow_id: str, *, output: str) -> int:

@@ -137,6 +137,15 @@ def read_runbook(connection: Connection, workflow_id: str, *, schema: HostSchema
     return Runbook.model_validate(document) if document is not None else None
 
 
+def read_fallback_reason(connection: Connection, workflow_id: str, *, schema: HostSchema) -> str | None:
+    """Why the catalogue wrote a workflow's stored runbook although a model was asked for; None when that is not so."""
+    query = f"""
+        SELECT fallback_reason FROM runbook_generations WHERE workflow_id = CAST(:workflow_id AS {schema.id_type})
+    """  # noqa: S608 - as above
+    reason = connection.execute(text(query), {"workflow_id": workflow_id}).scalar_one_or_none()
+    return str(reason) if reason is not None else None
+
+
 def save_draft(connection: Connection, workflow_id: str, fingerprint: str, draft: Draft, *, schema: HostSchema) -> None:
     """Keep a model's answers until their runbook is stored: a sweep that is killed must not pay for them again."""
     query = f"""

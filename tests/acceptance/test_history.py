@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 from sqlalchemy import URL, text
 
+from tests.support import llm_server as models
 from tests.support.commands import runbooks
 from tests.support.hosts import connected, insert_workflow, insert_workspace
+from tests.support.llm_server import LLMServer
 
 NODES = [
     {"id": "in", "type": "trigger_webhook"},
@@ -49,3 +52,19 @@ def test_a_workflow_without_a_runbook_has_no_history(database: URL) -> None:
     done = runbooks("history", "00000000-0000-0000-0000-000000000000", env=env)
     assert done.returncode == 2
     assert "try `runbooks generate" in done.stderr
+
+
+def test_generate_tells_why_the_model_did_not_write(
+    database: URL, llm_server: LLMServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llm_server.default = models.refusal
+    monkeypatch.setenv("RUNBOOKS_DATABASE_URL", database.render_as_string(hide_password=False))
+    monkeypatch.setenv("RUNBOOKS_MODEL", "test-model")
+    monkeypatch.setenv("OPENAI_BASE_URL", llm_server.base_url)
+    insert_workspace(database, slug="shop")
+    workflow_id = insert_workflow(database, name="Orders", nodes=NODES, edges=EDGES, workspace="shop")
+    done = runbooks("generate", workflow_id)
+    assert done.returncode == 0
+    assert "the catalogue wrote it although a model was asked: the model refused to answer" in done.stderr
+    llm_server.default = models.good
+    assert "although" not in runbooks("generate", workflow_id).stderr
