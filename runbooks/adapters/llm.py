@@ -5,7 +5,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -20,7 +20,7 @@ from runbooks.adapters.dialect import Dialect
 from runbooks.adapters.slots import Slots
 from runbooks.core.pace import Pace
 from runbooks.core.prompting import Prompt, estimated_tokens
-from runbooks.core.spending import NO_TOKENS, Prices, Tokens
+from runbooks.core.spending import NO_TOKENS, Prices, Purse, Tokens
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
 LONGEST_RETRY_AFTER_S = 60.0
+PURSE_PAUSE_S = 0.05
 PROBE = Prompt(
     system="You answer with one JSON object and nothing else.", user='Answer with this JSON object: {"scenarios": []}'
 )
@@ -175,10 +176,15 @@ class Connection:
         self._breaker = breaker
         self._learning = asyncio.Lock()
 
-    async def ask(self, prompt: Prompt, usage: Usage) -> Reply:
-        """Send a prompt. LLMUnavailable: nothing came back; LLMMisbehaved: what came back holds no text."""
+    async def ask(self, prompt: Prompt, usage: Usage, purses: Sequence[Purse] = ()) -> Reply:
+        """Send a prompt, paid from the purses.
+
+        Raises:
+            LLMUnavailable: nothing came back.
+            LLMMisbehaved: what came back holds no text.
+        """
         await self.learn(usage)
-        completion = await self._persist(prompt, self._llm._max_answer_tokens, usage, guess=False)
+        completion = await self._persist(prompt, self._llm._max_answer_tokens, usage, purses, guess=False)
         if _was_cut_on_the_way(prompt, completion):
             raise LLMUnavailable(
                 "the server cuts requests short without a word; give the model a larger context (Ollama: num_ctx) or "
@@ -192,16 +198,18 @@ class Connection:
             return
         async with self._learning:
             if not self._llm._dialect_known:
-                await self._persist(PROBE, PROBE_TOKENS, usage, guess=True)
+                await self._persist(PROBE, PROBE_TOKENS, usage, (), guess=True)
                 self._llm._dialect_known = True
                 logger.info("%s at %s: %s", self._llm.model, self._llm.server, self._llm._dialect.mode.value)
 
-    async def _persist(self, prompt: Prompt, max_tokens: int, usage: Usage, *, guess: bool) -> ChatCompletion:
+    async def _persist(
+        self, prompt: Prompt, max_tokens: int, usage: Usage, purses: Sequence[Purse], *, guess: bool
+    ) -> ChatCompletion:
         attempt = 1
         while True:
             dialect = self._llm._dialect
             try:
-                completion = await self._try(prompt, dialect, max_tokens, usage)
+                completion = await self._try(prompt, dialect, max_tokens, usage, purses)
                 if not guess and _is_empty(completion):
                     raise _Retry("the answer is empty", server_is_up=True)  # noqa: TRY301 - as any other fault
                 self._breaker.succeeded()
@@ -216,9 +224,11 @@ class Connection:
                 await self._back_off(attempt, failure)
                 attempt += 1
 
-    async def _try(self, prompt: Prompt, dialect: Dialect, max_tokens: int, usage: Usage) -> ChatCompletion:
+    async def _try(
+        self, prompt: Prompt, dialect: Dialect, max_tokens: int, usage: Usage, purses: Sequence[Purse]
+    ) -> ChatCompletion:
         await self._llm.wait_for_turn(prompt)
-        async with self._llm._slots:
+        async with self._llm._slots, _paying(purses, prompt, usage):
             await self._llm.wait_for_pause()
             self._breaker.check()
             usage.calls += 1
@@ -230,7 +240,7 @@ class Connection:
                 raise self._judged(error) from error
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError, TimeoutError) as error:
                 raise _Retry(_transport_reason(error, self._llm._timeout_s)) from error
-        usage.add(completion, prompt)
+            usage.add(completion, prompt)
         return completion
 
     async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int) -> ChatCompletion:
@@ -290,6 +300,22 @@ class Connection:
     def _give_up(self, reason: str) -> LLMUnavailable:
         self._breaker.open(reason)
         return LLMUnavailable(reason)
+
+
+@asynccontextmanager
+async def _paying(purses: Sequence[Purse], prompt: Prompt, usage: Usage) -> AsyncIterator[None]:
+    """Set aside what a request may cost as long as nobody knows, waiting where that depends on others."""
+    estimate, before = Tokens(prompt.tokens, 0, prompt.answer_tokens), usage.tokens
+    taken: list[Purse] = []
+    try:
+        for purse in purses:
+            while not purse.set_aside(estimate):
+                await asyncio.sleep(PURSE_PAUSE_S)
+            taken.append(purse)
+        yield
+    finally:
+        for purse in taken:
+            purse.settle(estimate, usage.tokens - before)
 
 
 def _may_be_about_parameters(error: openai.APIStatusError, dialect: Dialect) -> bool:

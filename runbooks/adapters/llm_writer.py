@@ -5,7 +5,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from runbooks.core.spending import NO_TOKENS, Allowance, Prices, Purse, Tokens
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
 
 if TYPE_CHECKING:
-    from runbooks.adapters.llm import LLM, Connection, Reply
+    from runbooks.adapters.llm import LLM, Connection
 
 logger = logging.getLogger(__name__)
 
@@ -268,7 +268,7 @@ class _Ledger:
 
     async def ask(self, name: str, request: Request) -> Answer:
         if name not in self._texts:
-            reply = await self._paid_for(request)
+            reply = await self._connection.ask(request.prompt, self._usage, self._purses)
             self._texts[name] = [reply.text, reply.cut]
             if self._keep:
                 # A model may make up what looks like a secret; nothing that does is ever stored.
@@ -276,19 +276,6 @@ class _Ledger:
                 await self._keep(PaidAnswers(kept, self.tokens, self.cost_usd))
         text, cut = self._texts[name]
         return read_answer(str(text), cut=bool(cut))
-
-    async def _paid_for(self, request: Request) -> "Reply":
-        """Ask, with what it may cost set aside as long as nobody knows."""
-        prompt, before = request.prompt, self._usage.tokens
-        estimate = Tokens(prompt.tokens, 0, prompt.answer_tokens)
-        with ExitStack() as settling:
-            for purse in self._purses:
-                purse.set_aside(estimate)
-                settling.callback(self._settle, purse, estimate, before)
-            return await self._connection.ask(prompt, self._usage)
-
-    def _settle(self, purse: Purse, set_aside: Tokens, before: Tokens) -> None:
-        purse.settle(set_aside, self._usage.tokens - before)
 
 
 def _read_kept(text: str) -> dict[str, list[str | bool]]:

@@ -76,26 +76,45 @@ class Purse:
         self._prices = prices
         self._whose = whose
         self._lock = threading.Lock()
-        self._tokens = 0
-        self._cost = 0.0
+        self._spent, self._held = _Sum(), _Sum()
 
-    def set_aside(self, tokens: Tokens) -> None:
-        """Take what a request may need; BudgetReached when there is not so much left."""
-        cost = self._cost_of(tokens)
+    def set_aside(self, tokens: Tokens) -> bool:
+        """Take what a request may need; False while that depends on what the requests under way turn out to need.
+
+        Raises:
+            BudgetReached: there is not so much left, whatever they need.
+        """
+        cost, limit = self._cost_of(tokens), self._allowance
         with self._lock:
-            limit = self._allowance
-            if limit.tokens is not None and self._tokens + tokens.total > limit.tokens:
+            if limit.tokens is not None and self._spent.tokens + tokens.total > limit.tokens:
                 raise BudgetReached(f"{self._whose} allows {limit.tokens:,} tokens; the next request may need more")
-            if limit.cost_usd is not None and self._cost + cost > limit.cost_usd:
+            if limit.cost_usd is not None and self._spent.cost + cost > limit.cost_usd:
                 raise BudgetReached(f"{self._whose} allows ${limit.cost_usd:g}; the next request may cost more")
-            self._tokens += tokens.total
-            self._cost += cost
+            held = self._spent + self._held
+            if limit.tokens is not None and held.tokens + tokens.total > limit.tokens:
+                return False
+            if limit.cost_usd is not None and held.cost + cost > limit.cost_usd:
+                return False
+            self._held += _Sum(tokens.total, cost)
+            return True
 
     def settle(self, set_aside: Tokens, used: Tokens) -> None:
-        """Put back what was not needed."""
+        """Pay what a request needed, and put the rest back."""
         with self._lock:
-            self._tokens += used.total - set_aside.total
-            self._cost += self._cost_of(used) - self._cost_of(set_aside)
+            self._held -= _Sum(set_aside.total, self._cost_of(set_aside))
+            self._spent += _Sum(used.total, self._cost_of(used))
 
     def _cost_of(self, tokens: Tokens) -> float:
         return self._prices.cost(tokens) if self._prices else 0.0
+
+
+@dataclass(frozen=True)
+class _Sum:
+    tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: "_Sum") -> "_Sum":
+        return _Sum(self.tokens + other.tokens, self.cost + other.cost)
+
+    def __sub__(self, other: "_Sum") -> "_Sum":
+        return _Sum(self.tokens - other.tokens, self.cost - other.cost)

@@ -190,3 +190,41 @@ def test_the_version_changes_with_every_letter() -> None:
     assert len(versions) == 4
     assert isinstance(PROMPTS, Prompts)
     assert isinstance(PROMPTS.user, Template)
+
+
+def test_a_text_that_differs_only_in_names_is_sent_once() -> None:
+    def named(text: str) -> str:
+        return text.replace("Charge card", "Refund card")
+
+    first = make_section()
+    scenarios = tuple(
+        one.model_copy(
+            update={name: tuple(map(named, getattr(one, name))) for name in ("symptoms", "diagnosis", "remediation")}
+            | {"evidence": ()}
+        )
+        for one in first.failure_scenarios
+    )
+    plain = tuple(one.model_copy(update={"evidence": ()}) for one in first.failure_scenarios)
+    facts = make_facts(integrations=(make_integration(), make_integration(node_key="refund", node_label="Refund card")))
+    sections = (
+        make_section(failure_scenarios=plain),
+        make_section(node_key="refund", node_label="Refund card", failure_scenarios=scenarios),
+    )
+    text = only_prompt(facts, make_runbook(sections=sections))
+    assert f'## WRITE {AUTH}: Authentication failure (401); as at "{STRIPE}"' in text
+    assert text.count('Error text contains 401, "Invalid API Key provided"') == 1
+    assert "Write the 4 scenarios." in text
+
+
+def test_what_was_seen_to_happen_is_sent_whole() -> None:
+    scenario = make_scenario(diagnosis=tuple(f"Look at place {number}. If it is red, stop." for number in range(12)))
+    seen = only_prompt(runbook=make_runbook(sections=(make_section(failure_scenarios=(scenario,)),)))
+    unseen = only_prompt(
+        runbook=make_runbook(
+            sections=(make_section(failure_scenarios=(scenario.model_copy(update={"evidence": ()}),)),)
+        )
+    )
+    assert "place 11" in seen
+    assert "12 failures of this kind" in seen
+    assert "place 0" in unseen
+    assert "place 11" not in unseen
