@@ -9,6 +9,7 @@ BENCHMARKS = (
     "extraction",
     "catalogue_sweep",
     "unchanged_sweep",
+    "llm_sweep",
     "reliability",
     "classify",
     "incident",
