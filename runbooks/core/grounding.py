@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
-_SPACE = re.compile(r"\s+")
-_NOT_LETTERS = re.compile(r"[\W\d_]+")
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 STEM_LENGTH = 5
 """Words of some length are compared by their first letters: two forms of a word are taken for the same."""
+_THOUSANDS = re.compile(r",(?=\d{3}\b)")
 _DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,:]\d+)*(?=(?:%|ms|s|sec|min|m|h|d|k|[KMG]B)?(?!\w))")
 _SPELLED = re.compile(
@@ -49,13 +48,12 @@ class Grounding:
         own = frozenset(_plain(number) for number in _DIGITS.findall(self._text))
         return own | self._beneath._numbers if self._beneath else own
 
-    @cached_property
-    def _words(self) -> str:
-        """The words alone, each behind a space."""
-        return f" {_NOT_LETTERS.sub(' ', self._text)}"
-
     def _uses(self, stem: str) -> bool:
-        return f" {stem}" in self._words or (self._beneath is not None and self._beneath._uses(stem))
+        """Whether a word begins so."""
+        start = self._text.find(stem)
+        while start > 0 and self._text[start - 1].isalpha():
+            start = self._text.find(stem, start + 1)
+        return start >= 0 or (self._beneath is not None and self._beneath._uses(stem))
 
     def knows(self, text: str) -> bool:
         """Whether these very words occur."""
@@ -129,9 +127,9 @@ def _stems_in(text: str) -> set[str]:
 
 
 def _folded(text: str) -> str:
-    return _SPACE.sub(" ", text.lower().replace("’", "'"))
+    return " ".join(text.lower().replace("’", "'").split())
 
 
 def _plain(number: str) -> str:
     """`1,000` and `1000` are one number; `3.` is 3."""
-    return re.sub(r",(?=\d{3}\b)", "", number).rstrip(".,:")
+    return (_THOUSANDS.sub("", number) if "," in number else number).rstrip(".,:")
