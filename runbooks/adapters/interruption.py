@@ -16,7 +16,7 @@ _running: set["tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]"] = set()
 
 
 def run_interruptible(coroutine: Coroutine[Any, Any, T], *, timeout_s: float) -> T:
-    """Run a coroutine in this thread; CancelledError when `interrupt` was called, TimeoutError when it takes too long."""
+    """Run a coroutine in this thread; CancelledError after `interrupt`, TimeoutError when it takes too long."""
 
     async def registered() -> T:
         task = asyncio.current_task()

@@ -23,7 +23,7 @@ def slow_model(seconds: float) -> Iterator[str]:
 
 
 async def serve(seconds: float) -> None:
-    """Answer until terminated; the time counts from a request's arrival, since a model elsewhere costs us no processor."""
+    """Answer until terminated; the time counts from a request's arrival: a model elsewhere costs us nothing."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
