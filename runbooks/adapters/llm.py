@@ -6,9 +6,10 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import cycle
 from urllib.parse import urlsplit
 
 import httpx2
@@ -29,6 +30,8 @@ CONNECT_TIMEOUT_S = 10
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
 LONGEST_RETRY_AFTER_S = 60.0
 PURSE_PAUSE_S = 0.05
+CONNECTIONS_A_POOL = 16
+"""A pool looks at each of its connections for every request."""
 PROBE = Prompt(
     system="You answer with one JSON object and nothing else.", user='Answer with this JSON object: {"scenarios": []}'
 )
@@ -128,7 +131,14 @@ class LLM:
     @asynccontextmanager
     async def connect(self, breaker: Breaker) -> AsyncIterator["Connection"]:
         """Connections belong to an event loop; this opens some for the running one."""
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=self._concurrency)
+        async with AsyncExitStack() as stack:
+            shares = -(-self._concurrency // CONNECTIONS_A_POOL)
+            clients = [await stack.enter_async_context(self._client()) for _ in range(shares)]
+            yield Connection(self, clients, breaker)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[openai.AsyncOpenAI]:
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS_A_POOL)
         timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S)
         async with (
             openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout) as http,
@@ -141,7 +151,7 @@ class LLM:
                 http_client=http,
             ) as client,
         ):
-            yield Connection(self, client, breaker)
+            yield client
 
     async def probe(self) -> str:
         """Ask for next to nothing, and tell how the server can be asked for JSON; LLMError says why it cannot."""
@@ -170,9 +180,9 @@ class LLM:
 class Connection:
     """Asks the model, and asks again while that can help."""
 
-    def __init__(self, llm: LLM, client: openai.AsyncOpenAI, breaker: Breaker) -> None:
+    def __init__(self, llm: LLM, clients: Sequence[openai.AsyncOpenAI], breaker: Breaker) -> None:
         self._llm = llm
-        self._client = client
+        self._clients = cycle(clients)
         self._breaker = breaker
         self._learning = asyncio.Lock()
 
@@ -250,7 +260,7 @@ class Connection:
         }
         async with asyncio.timeout(self._llm._timeout_s):  # the client's own limits count from byte to byte
             # The typed method would look through every parameter for names to rewrite, which takes longer than sending.
-            completion: object = await self._client.post(
+            completion: object = await next(self._clients).post(
                 "/chat/completions", cast_to=ChatCompletion, body={"model": self._llm.model, **messages, **parameters}
             )
         if not isinstance(completion, ChatCompletion):

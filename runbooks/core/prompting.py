@@ -242,7 +242,7 @@ class Prompter:
 
     def _fenced(self, text: str) -> str:
         """Data cannot close its own fence."""
-        return _FENCE.sub(r"\1_\2DATA", text)
+        return _FENCE.sub(r"\1_\2DATA", text) if "data" in text.casefold() else text
 
 
 def estimated_tokens(characters: int) -> int:
