@@ -116,6 +116,7 @@ def test_with_a_hostile_model_every_runbook_is_still_right(swept: URL, llm_serve
     assert len(llm_server.requests) <= report["llm"]["calls"] <= len(llm_server.requests) * 1.05
 
 
+@pytest.mark.slow
 def test_no_call_is_wasted_on_a_model_that_is_down(swept: URL, llm_server: LLMServer) -> None:
     llm_server.default = models.error(503, "down")
     report = sweep()
@@ -128,6 +129,7 @@ def test_no_call_is_wasted_on_a_model_that_is_down(swept: URL, llm_server: LLMSe
     assert again["fallbacks"] == {}
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_and_the_catalogue_writes_the_rest(swept: URL) -> None:
     done = runbooks("sweep", "--json", "--max-cost", "0.20")
     assert done.returncode == 0, done.stderr[-2000:]
