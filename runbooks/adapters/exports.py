@@ -56,4 +56,4 @@ def _facts(document: Any, name: str) -> Facts:
     workflow = parse_definition(document)
     if not workflow.name:
         workflow = workflow.model_copy(update={"name": name})
-    return initial_facts(workflow, load_node_knowledge())
+    return initial_facts(workflow, load_node_knowledge()).model_copy(update={"from_file": True})

@@ -126,6 +126,7 @@ class CatalogueWriter:
                 node=node,
                 connector=connector,
                 included=facts.history_included,
+                from_file=facts.from_file,
                 timeout_s=integration.timeout_s,
                 credential=credential,
             ),

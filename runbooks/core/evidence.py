@@ -40,10 +40,13 @@ def history_sentences(
     node: str,
     connector: str,
     included: bool,
+    from_file: bool = False,
     timeout_s: float | None = None,
     credential: CredentialFacts | None = None,
 ) -> tuple[str, ...]:
     """What history says about an integration, or plainly that it says nothing."""
+    if from_file:
+        return ("History is not known, only the exported file is; the order below is by what usually happens.",)
     if not included:
         return ("History was left out on request; the order below is by what usually happens.",)
     if reliability.scope is Scope.NONE or not reliability.calls:

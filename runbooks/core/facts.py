@@ -21,6 +21,8 @@ class Facts(Frozen):
     """By node key; a missing key means that there is no history."""
     credentials: Mapping[str, CredentialFacts] = Field(default_factory=dict)
     """By node key, what the platform knows of the node's credential; missing where it knows none."""
+    from_file: bool = False
+    """Only an exported file is known: neither history nor owner nor contacts, so nothing may be said of them."""
     history_included: bool = True
     """False when history was left out on request, so the text must not claim that there is none."""
     definition_hash: str = ""

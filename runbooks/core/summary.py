@@ -64,10 +64,9 @@ def _suspects(facts: Facts, names: Names, ranked: Sequence[RunbookSection]) -> s
     failing = [(history, section) for history, section in seen if history.failures and history.scope == "node"]
     worst = ranked[0]
     if not failing:
-        why = "No failure of its nodes is on record" if facts.history_included else "History was left out"
         return (
-            f"{why}. The worst to lose is {_node(worst, names, worst.severity.value)}; by experience its first suspect "
-            f"is: {worst.failure_scenarios[0].scenario}."
+            f"{_no_failures(facts)}. The worst to lose is {_node(worst, names, worst.severity.value)}; "
+            f"by experience its first suspect is: {worst.failure_scenarios[0].scenario}."
         )
     history, section = max(failing, key=lambda pair: pair[0].failures)
     likeliest = (
@@ -77,6 +76,12 @@ def _suspects(facts: Facts, names: Names, ranked: Sequence[RunbookSection]) -> s
     if section.severity is worst.severity:
         return likeliest
     return f"{likeliest} The worst to lose is {_node(worst, names, worst.severity.value)}."
+
+
+def _no_failures(facts: Facts) -> str:
+    if facts.from_file:
+        return "Its history is not known here"
+    return "No failure of its nodes is on record" if facts.history_included else "History was left out"
 
 
 def _node(section: RunbookSection, names: Names, *more: str) -> str:
@@ -101,6 +106,9 @@ def notes_of(facts: Facts, names: Names) -> tuple[str, ...]:
             "move it to a credential, so that it can be rotated in one place."
         )
     notes += [f"{names[one.node_key]}: {tidy(one.host_note, 200)}" for one in facts.integrations if one.host_note]
+    if facts.from_file:
+        notes.append("Written from an exported file alone: history, owner and whom to tell are the platform's to know.")
+        return tuple(notes)
     if not facts.workflow.owner:
         notes.append("Owner required: the platform names nobody for this workflow.")
     if not facts.history_included:

@@ -128,3 +128,13 @@ def test_a_file_that_is_no_workflow_is_told_in_one_line(tmp_path: Path, content:
     assert json.loads(done.stdout) == []
     assert len(done.stderr.splitlines()) == 1
     assert "odd.json: " in done.stderr
+
+
+def test_a_preview_claims_nothing_about_a_history_that_it_cannot_know(tmp_path: Path) -> None:
+    file = tmp_path / "notify.json"
+    file.write_text(json.dumps(N8N))
+    page = runbooks("preview", file).stdout
+    assert "Its history is not known here" in page
+    assert "Written from an exported file alone" in page
+    assert "recorded call" not in page
+    assert "Owner required" not in page
