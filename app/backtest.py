@@ -27,8 +27,7 @@ REASONS = {
 def run_backtest(*, workspace_id: str | None, days: int, as_json: bool) -> int:
     """Print the recall; SettingsError when there is nothing to measure, which is not 100%."""
     database = open_database(load_settings())
-    if workspace_id is not None and not database.valid_ids([workspace_id]):
-        raise SettingsError(f"{workspace_id!r} is no workspace id here: ids are of type {database.schema.id_type}")
+    database.require_workspace_id(workspace_id)
     with database.begin() as connection:
         report = backtest(
             connection,

@@ -8,7 +8,6 @@ from runbooks.bootstrap import open_classifier, open_database
 from runbooks.core.coverage import CoverageReport
 from runbooks.core.coverage_text import coverage_markdown
 from runbooks.core.markdown import without_picture
-from runbooks.errors import SettingsError
 from runbooks.settings import load_settings
 
 
@@ -26,8 +25,7 @@ def read_coverage(workspace_id: str | None) -> CoverageReport:
     """Measure coverage; nothing is stored."""
     settings = load_settings()
     database = open_database(settings)
-    if workspace_id is not None and not database.valid_ids([workspace_id]):
-        raise SettingsError(f"{workspace_id!r} is no workspace id here: ids are of type {database.schema.id_type}")
+    database.require_workspace_id(workspace_id)
     with database.begin() as connection:
         reader = CoverageReader(
             connection, schema=database.schema, classify=open_classifier().classify, workspace_id=workspace_id

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from app.console import results
+from app.single import stored_runbook
 from runbooks.adapters.exports import read_exports
-from runbooks.adapters.store import read_runbook
 from runbooks.adapters.writers import write_unstored
-from runbooks.bootstrap import open_classifier, open_database, open_writers
+from runbooks.bootstrap import open_classifier, open_writers
 from runbooks.core.classifier import ErrorFacts
 from runbooks.core.facts import Facts
 from runbooks.core.failure_classes import FailureClass
 from runbooks.core.matching import Match, Matching, match
 from runbooks.core.runbook import Runbook
-from runbooks.errors import DefinitionError, RunbookNotFound, SettingsError
+from runbooks.errors import DefinitionError, SettingsError
 from runbooks.settings import load_settings
 
 SHOWN = 3
@@ -55,14 +55,7 @@ def run_match(
 
 def _from_store(workflow_id: str) -> tuple[Runbook, frozenset[str]]:
     """The stored runbook; which other nodes the workflow has is not known then."""
-    database = open_database(load_settings())
-    runbook = None
-    if database.valid_ids([workflow_id]):
-        with database.begin() as connection:
-            runbook = read_runbook(connection, workflow_id, schema=database.schema)
-    if runbook is None:
-        raise RunbookNotFound(f"workflow {workflow_id!r} has no runbook; try `runbooks generate {workflow_id}`")
-    return runbook, frozenset()
+    return stored_runbook(workflow_id), frozenset()
 
 
 def _from_file(file: Path, node: str) -> tuple[Runbook, frozenset[str]]:

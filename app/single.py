@@ -43,6 +43,12 @@ def _tell_fallback(workflow_id: str) -> None:
 
 def run_show(workflow_id: str, *, output: str) -> int:
     """Print a stored runbook."""
+    print_runbook(stored_runbook(workflow_id), output)
+    return 0
+
+
+def stored_runbook(workflow_id: str) -> Runbook:
+    """The stored runbook of a workflow; RunbookNotFound when there is none."""
     database = open_database(load_settings())
     runbook = None
     if database.valid_ids([workflow_id]):
@@ -50,8 +56,7 @@ def run_show(workflow_id: str, *, output: str) -> int:
             runbook = read_runbook(connection, workflow_id, schema=database.schema)
     if runbook is None:
         raise RunbookNotFound(f"workflow {workflow_id!r} has no runbook; try `runbooks generate {workflow_id}`")
-    print_runbook(runbook, output)
-    return 0
+    return runbook
 
 
 def print_runbook(runbook: Runbook, output: str) -> None:

@@ -59,8 +59,7 @@ def sweep(
     if budget.is_limited:
         open_writers(settings, writer, "check", budget)
     database = open_database(settings)
-    if workspace_id is not None and not database.valid_ids([workspace_id]):
-        raise SettingsError(f"{workspace_id!r} is no workspace id here: ids are of type {database.schema.id_type}")
+    database.require_workspace_id(workspace_id)
     if workspace_id is None:
         _ = database.schema
     with prefect_session(settings):

@@ -8,7 +8,7 @@ from runbooks.bootstrap import open_database, open_writers
 from runbooks.core.batch import Batch, Candidate
 from runbooks.core.runbook import Runbook
 from runbooks.core.spending import UNLIMITED, Allowance
-from runbooks.errors import RunbookNotFound, SettingsError, WorkflowNotFound
+from runbooks.errors import RunbookNotFound, WorkflowNotFound
 from runbooks.settings import WriterChoice, load_settings
 from tasks.options import OPTIONS
 
@@ -17,8 +17,7 @@ from tasks.options import OPTIONS
 def count_active_workflows(workspace_id: str | None) -> int:
     """Count the workflows that should have a runbook."""
     database = open_database(load_settings())
-    if workspace_id is not None and not database.valid_ids([workspace_id]):
-        raise SettingsError(f"{workspace_id!r} is no workspace id here: ids are of type {database.schema.id_type}")
+    database.require_workspace_id(workspace_id)
     with database.begin() as connection:
         return count_active(connection, schema=database.schema, workspace_id=workspace_id)
 

@@ -83,6 +83,11 @@ class Database:
         """Those of `ids` that the host's id type can hold; the others can name nothing."""
         return [value for value in ids if fits(value, self.schema.id_type)]
 
+    def require_workspace_id(self, workspace_id: str | None) -> None:
+        """Refuse what can name no workspace of this host; None stands for all of them."""
+        if workspace_id is not None and not self.valid_ids([workspace_id]):
+            raise SettingsError(f"{workspace_id!r} is no workspace id here: ids are of type {self.schema.id_type}")
+
     def close(self) -> None:
         """Give back all connections."""
         if "engine" in self.__dict__:
