@@ -18,7 +18,7 @@ from app.api.writing import has_prefect_server, write_incident, write_runbook
 from runbooks.adapters.database import Database
 from runbooks.adapters.pending_events import Event, Kind, done, failed, renew, take_due
 from runbooks.adapters.requests import is_workflow_of
-from runbooks.errors import DatabaseUnreachable, ExecutionNotFound, RunbooksError
+from runbooks.errors import DatabaseUnreachable, ExecutionNotFailed, ExecutionNotFound, RunbooksError
 
 log = logging.getLogger("app.api.events")
 
@@ -119,6 +119,9 @@ def act(event: Event, database: Database, metrics: Metrics) -> None:
             write_runbook(event.subject, include_historical_data=True, full=False)
         else:
             write_incident(event.subject)
+    except ExecutionNotFailed:  # of a replay, say: nothing is wrong with the run
+        metrics.runs.labels(event.kind.value, "skipped").inc()
+        raise
     except Exception:
         metrics.runs.labels(event.kind.value, "failed").inc()
         raise

@@ -307,6 +307,11 @@ def test_every_failed_execution_got_the_platforms_own_runbook(history: History) 
     assert all(set(step) == {"title", "description"} for row in history.runbooks for step in json.loads(row.steps))
 
 
+def test_no_runbook_of_a_replay_is_left_open(history: History) -> None:
+    replays = {one.id for one in history.executions if one.is_deterministic_replay}
+    assert {row.status for row in history.runbooks if row.execution_id in replays} == {"resolved"}
+
+
 @pytest.mark.parametrize(
     ("message", "severity"),
     [

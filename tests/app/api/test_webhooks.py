@@ -171,6 +171,15 @@ def test_a_workflow_of_another_workspace_is_left_alone(api: Api) -> None:
     assert runs(api, "workflow-published") == {}
 
 
+def test_a_replay_is_skipped_and_is_no_failed_run(api: Api) -> None:
+    execution = fail_execution(api)
+    with connected(api.database) as connection:
+        connection.execute(text("UPDATE executions SET is_deterministic_replay = true"))
+    assert api.hook("execution-failed", {"execution_id": execution}).status_code == 202
+    wait_until_done(api)
+    assert runs(api, "execution-failed") == {"skipped": 1}
+
+
 def test_an_execution_that_is_not_there_yet_is_looked_at_again(api: Api) -> None:
     assert api.hook("execution-failed", {"execution_id": SOMETHING}).status_code == 202
     deadline = time.monotonic() + 10
