@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from runbooks.core.failure_classes import Severity
 from runbooks.core.graph import SERVING
 from runbooks.core.integration import Integration
+from runbooks.core.node_roles import shape_of
 from runbooks.core.redaction import redact
 from runbooks.core.workflow import Workflow
 
@@ -73,7 +74,10 @@ def _escaped(text: str) -> str:
 
 
 def _trigger(workflow: Workflow) -> str:
-    return f"{workflow.trigger_type} trigger" if workflow.trigger_type else redact(workflow.name) or "start"
+    kind = shape_of(workflow).trigger_type
+    if kind == "called":
+        return "another workflow"
+    return f"{kind} trigger" if kind else redact(workflow.name) or "start"
 
 
 def _starts(arrows: Iterable[str]) -> bool:

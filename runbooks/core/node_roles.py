@@ -91,8 +91,8 @@ def shape_of(workflow: Workflow) -> WorkflowShape:
 
 
 def _how_it_starts(said: str, kinds: Sequence[str]) -> str:
-    """What the platform says, unless that is vague and a node knows better."""
-    first = next(iter(kinds), "")
+    """What the platform says, unless that is vague and a node knows better; one by hand only where it is alone."""
+    first = next((kind for kind in kinds if kind != "manual"), "manual" if kinds else "")
     return first if first and said in ("", "event") else said
 
 

@@ -39,6 +39,16 @@ def test_internal_nodes_are_folded() -> None:
     assert "If" not in text
 
 
+def test_a_start_by_hand_for_testing_does_not_hide_how_the_workflow_starts() -> None:
+    text = picture(
+        ("Try it", "manualTrigger"),
+        ("Called", "executeWorkflowTrigger"),
+        ("Read", "googleSheets"),
+        edges=[("Try it", "Read"), ("Called", "Read")],
+    )
+    assert 'start(["another workflow"])' in text
+
+
 def test_error_branches_and_serving_nodes_have_arrows_of_their_own() -> None:
     text = picture(
         ("Read", "googleSheets"),
