@@ -5,11 +5,12 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from runbooks.adapters.catalogue_files import load_catalogue
-from runbooks.adapters.llm import LLM, Connection, Reply, Usage
+from runbooks.adapters.llm import LLM, Connection, Reply
 from runbooks.adapters.llm_writer import LLMWriter, Written
 from runbooks.adapters.node_knowledge import load_node_knowledge
 from runbooks.adapters.prompt_files import load_prompts
@@ -19,7 +20,7 @@ from runbooks.core.catalogue_writer import CatalogueWriter
 from runbooks.core.definition import parse_definition
 from runbooks.core.evaluation import score
 from runbooks.core.facts import Facts
-from runbooks.core.prompting import Limits, Prompt
+from runbooks.core.prompting import Limits
 from runbooks.core.runbook import Runbook
 
 PYTHON = "RUNBOOKS_TEST_LLM_PYTHON"
@@ -47,8 +48,8 @@ class Recorder:
     def listen(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ask = Connection.ask
 
-        async def recorded(connection: Connection, prompt: Prompt, usage: Usage) -> Reply:
-            reply = await ask(connection, prompt, usage)
+        async def recorded(connection: Connection, *args: Any) -> Reply:
+            reply = await ask(connection, *args)
             self.replies.append(reply.text)
             return reply
 
