@@ -15,6 +15,8 @@ DEEPEST = 100
 """Real definitions nest 10 to 20 levels; a deeper one is a mistake or an attack on recursive readers."""
 MOST_BITS = 1024
 """A longer whole number is nobody's setting, and Python refuses to print a very long one."""
+UNKNOWN_TYPE = "unknown"
+"""Of a node that names none."""
 EXAMPLES = 3
 LONGEST_EXAMPLE = 60
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runbooks.core.document import (
+    UNKNOWN_TYPE,
     Parts,
     Problems,
     as_attempts,
@@ -16,7 +17,6 @@ from runbooks.core.document import (
 )
 from runbooks.core.workflow import Edge, Node
 
-UNKNOWN_TYPE = "unknown"
 ERROR_HANDLES = frozenset({"error", "on_error", "onerror", "failure", "failed", "catch"})
 # What the editor keeps in `data` beside the settings of the node.
 COSMETIC = frozenset(

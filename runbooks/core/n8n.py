@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runbooks.core.document import (
+    UNKNOWN_TYPE,
     Parts,
     Problems,
     as_attempts,
@@ -16,7 +17,6 @@ from runbooks.core.document import (
 )
 from runbooks.core.workflow import Edge, Node
 
-UNKNOWN_TYPE = "unknown"
 NOT_A_STEP = frozenset({"stickyNote"})
 ERROR_KINDS = frozenset({"error", "onerror"})
 MOST_TRIES, FEWEST_TRIES, DEFAULT_TRIES = 5, 2, 3
