@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from itertools import cycle
 from urllib.parse import urlsplit
 
@@ -21,6 +20,8 @@ from runbooks.adapters.dialect import Dialect
 from runbooks.adapters.slots import Slots
 from runbooks.core.pace import Pace
 from runbooks.core.prompting import Prompt, estimated_tokens
+from runbooks.core.rate_headers import pause_asked_for, what_is_left
+from runbooks.core.server_budget import LONGEST_RESET_S, Sent, ServerBudget
 from runbooks.core.spending import NO_TOKENS, Prices, Purse, Tokens
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
 
@@ -30,6 +31,8 @@ CONNECT_TIMEOUT_S = 10
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
 LONGEST_RETRY_AFTER_S = 60.0
 PURSE_PAUSE_S = 0.05
+BUDGET_PAUSE_S = 0.25
+"""So often it is looked whether the server's limits are better known."""
 CONNECTIONS_A_POOL = 16
 """A pool looks at each of its connections for every request."""
 PROBE = Prompt(
@@ -48,8 +51,6 @@ LEAST_SHARE_READ = 0.5
 """Of the estimate, which is seldom off by a third."""
 TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length"})
 _NAMES_LENGTH = re.compile(r"context (?:length|window|size)|maximum context|too (?:long|large)", re.IGNORECASE)
-_PART_OF_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-SECONDS_OF_UNIT = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 FILTERED = frozenset({"content_filter", "content_policy_violation"})
 
 
@@ -127,6 +128,7 @@ class LLM:
         self._dialect = Dialect()
         self._dialect_known = False
         self._paused_until = 0.0
+        self._budget = ServerBudget(clock=time.monotonic)
 
     @asynccontextmanager
     async def connect(self, breaker: Breaker) -> AsyncIterator["Connection"]:
@@ -175,6 +177,19 @@ class LLM:
     def pause(self, seconds: float) -> None:
         """Hold back all requests."""
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    async def wait_for_budget(self, prompt: Prompt, breaker: Breaker) -> Sent:
+        """Wait while the server has said that it would refuse, instead of being refused."""
+        while True:
+            breaker.check()
+            turn = self._budget.take(Tokens(prompt.tokens, 0, prompt.answer_tokens))
+            if isinstance(turn, Sent):
+                return turn
+            await asyncio.sleep(min(turn, BUDGET_PAUSE_S))
+
+    def hear(self, headers: Mapping[str, str], sent: Sent) -> None:
+        """Take note of the limits that an answer tells of."""
+        self._budget.hear(what_is_left(headers, now=time.time()), sent)
 
 
 class Connection:
@@ -240,11 +255,12 @@ class Connection:
         await self._llm.wait_for_turn(prompt)
         async with self._llm._slots, _paying(purses, prompt, usage):
             await self._llm.wait_for_pause()
-            self._breaker.check()
+            sent = await self._llm.wait_for_budget(prompt, self._breaker)
             usage.calls += 1
             try:
-                completion = await self._send(prompt, dialect, max_tokens)
+                completion = await self._send(prompt, dialect, max_tokens, sent)
             except openai.APIStatusError as error:
+                self._llm.hear(error.response.headers, sent)
                 if _may_be_about_parameters(error, dialect):
                     raise
                 raise self._judged(error) from error
@@ -253,19 +269,18 @@ class Connection:
             usage.add(completion, prompt)
         return completion
 
-    async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int) -> ChatCompletion:
+    async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int, sent: Sent) -> ChatCompletion:
         parameters = dialect.parameters(max_tokens=max_tokens, temperature=self._llm._temperature, seed=self._llm._seed)
         messages = {
             "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
         }
         async with asyncio.timeout(self._llm._timeout_s):  # the client's own limits count from byte to byte
             # The typed method would look through every parameter for names to rewrite, which takes longer than sending.
-            completion: object = await next(self._clients).post(
-                "/chat/completions", cast_to=ChatCompletion, body={"model": self._llm.model, **messages, **parameters}
+            response = await next(self._clients).post(
+                "/chat/completions", cast_to=httpx2.Response, body={"model": self._llm.model, **messages, **parameters}
             )
-        if not isinstance(completion, ChatCompletion):
-            raise ValueError("the answer is no JSON")  # noqa: TRY004 - the client hands out the text of a web page
-        return completion
+        self._llm.hear(response.headers, sent)
+        return _completion(response)
 
     def _judged(self, error: openai.APIStatusError) -> Exception:
         """Whether a status is worth another try, is wrong for good, or is about this request alone."""
@@ -275,7 +290,7 @@ class Connection:
         if status in REFUSED:
             return self._give_up(REFUSED[status])
         if status in (408, 409, 425, 429) or status >= 500:
-            pause = _retry_after(error)
+            pause = pause_asked_for(error.response.headers, now=time.time(), longest_reset_s=LONGEST_RESET_S)
             if pause is not None and pause > LONGEST_RETRY_AFTER_S:
                 return self._give_up(f"the server asks for more patience than we have (HTTP {status})")
             return _Retry(f"the server answers with HTTP {status}", pause=pause, server_is_up=status == 429)
@@ -335,6 +350,14 @@ def _may_be_about_parameters(error: openai.APIStatusError, dialect: Dialect) -> 
     return error.status_code in (400, 422)
 
 
+def _completion(response: httpx2.Response) -> ChatCompletion:
+    """The answer as the protocol has it, as far as it does; ValueError when it is something else, like a web page."""
+    document = response.json()
+    if not isinstance(document, dict):
+        raise ValueError("the answer is no JSON object")  # noqa: TRY004 - as a text that is no JSON at all
+    return ChatCompletion.construct(**document)
+
+
 def _text(completion: ChatCompletion) -> str:
     """What the model wrote; servers leave out any part of the way to it."""
     message = completion.choices[0].message if completion.choices else None
@@ -381,31 +404,6 @@ def _transport_reason(error: Exception, timeout_s: float) -> str:
 def _complaint(error: openai.APIStatusError) -> str:
     """What the server said, for looking at; never shown, because servers quote requests."""
     return f"{error.param or ''} {error.message}"[:4000]
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds that the server asks to wait, given as a number or as a date, or until its limits are reset."""
-    headers = error.response.headers
-    given = headers.get("retry-after", "")
-    if not given:
-        resets = [_duration(headers.get(f"x-ratelimit-reset-{what}", "")) for what in ("requests", "tokens")]
-        return max((reset for reset in resets if reset is not None), default=None)
-    try:
-        return max(0.0, float(given))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _duration(text: str) -> float | None:
-    """`1s`, `6m0s`, `120ms` in seconds."""
-    parts = _PART_OF_DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * SECONDS_OF_UNIT[unit] for number, unit in parts)
 
 
 def _host(base_url: str | None) -> str:

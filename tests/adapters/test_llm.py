@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from email.utils import formatdate
 from typing import Any
@@ -302,6 +303,56 @@ def test_limits_that_are_reset_soon_are_waited_for(server: LLMServer) -> None:
     before = time.monotonic()
     ask(llm)
     assert 0.3 <= time.monotonic() - before < 5
+
+
+class Metered:
+    """So many requests a window; says on every answer what is left, and refuses what is too much."""
+
+    def __init__(self, full: int, window_s: float) -> None:
+        self.full, self.window_s = full, window_s
+        self.lock = threading.Lock()
+        self.began, self.used, self.refused = 0.0, 0, 0
+
+    def __call__(self, request: Received) -> models.Answer:
+        with self.lock:
+            if request.at - self.began >= self.window_s:
+                self.began, self.used = request.at, 0
+            fits = self.used < self.full
+            self.used += fits
+            self.refused += not fits
+            left, reset = self.full - self.used, self.window_s - (request.at - self.began)
+        answer = completion(TEXT) if fits else error(429, "too many", retry_after=f"{reset:.3f}")(request)
+        answer.headers |= {
+            "x-ratelimit-limit-requests": str(self.full),
+            "x-ratelimit-remaining-requests": str(left),
+            "x-ratelimit-reset-requests": f"{reset * 1000:.0f}ms",
+        }
+        return answer
+
+    __name__ = "metered"
+
+
+def test_a_server_that_says_what_is_left_hardly_ever_has_to_refuse(server: LLMServer) -> None:
+    server.default = metered = Metered(6, window_s=0.4)
+    llm = make_llm(server, concurrency=4)
+    ask(llm)
+    assert ask(llm, times=20) == [Reply(TEXT)] * 20
+    assert metered.refused <= 5  # a dozen without; requests overtake one another
+    moments = sorted(request.at for request in server.requests)
+    assert moments[-1] - moments[0] >= 3 * 0.4
+
+
+def test_nonsense_about_limits_holds_nothing_up(server: LLMServer) -> None:
+    def nonsense(_: Received) -> models.Answer:
+        answer = completion(TEXT)
+        answer.headers |= {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "31556952"}
+        answer.headers |= {"x-ratelimit-remaining-tokens": "-1", "x-ratelimit-reset-tokens": "0"}
+        return answer
+
+    server.default = nonsense
+    started = time.monotonic()
+    assert ask(make_llm(server), times=8) == [Reply(TEXT)] * 8
+    assert time.monotonic() - started < 5
 
 
 def test_tokens_that_a_server_does_not_count_are_estimated(server: LLMServer) -> None:
