@@ -38,7 +38,8 @@ def open_database(settings: Settings) -> "Database":
 
     if settings.database_url is not None:
         return Database(settings.database_url.get_secret_value())
-    return Database(embedded_postgres(settings).url("runbooks"))
+    embedded = embedded_postgres(settings)
+    return Database(embedded.url("runbooks"), embedded=embedded)
 
 
 def prefect_database(settings: Settings) -> str:

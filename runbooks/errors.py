@@ -9,7 +9,8 @@
     ├── ExecutionNotFailed     the execution is there, but there is no failure to explain
     ├── CatalogueError         a file of the failure catalogue is wrong
     ├── DatabaseError          the database refused, is missing or not migrated
-    │   ├── DatabaseUnreachable
+    │   ├── DatabaseUnreachable waiting may mend it
+    │   │   └── DatabaseFull    its disk is full
     │   ├── SchemaOutdated
     │   └── MissingPrivilege
     ├── EmbeddedPostgresError  the embedded PostgreSQL could not be started
@@ -60,7 +61,14 @@ class DatabaseError(RunbooksError):
 
 
 class DatabaseUnreachable(DatabaseError):
-    """No connection to the database could be made."""
+    """The database does not work for now: most often no connection could be made."""
+
+    waited_for = False
+    """Whether somebody waited for it already, in vain."""
+
+
+class DatabaseFull(DatabaseUnreachable):
+    """The database has no space left to store anything in."""
 
 
 class SchemaOutdated(DatabaseError):

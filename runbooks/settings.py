@@ -23,6 +23,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     """PostgreSQL 14 or newer; unset: the embedded PostgreSQL."""
+    database_patience_s: float = Field(default=600, ge=0, le=2400)
+    """How long a run waits for a database that is away or full, once it had been there."""
     home: Path = Field(default_factory=lambda: user_data_path("workflow-runbooks", appauthor=False))
     """Folder for the embedded PostgreSQL."""
     pg_bin: Path | None = Field(default=None, validation_alias=AliasChoices("PG_BIN", "pg_bin"))
@@ -41,6 +43,8 @@ class Settings(BaseSettings):
     """For one request, from sending it to the last byte of the answer."""
     llm_concurrency: int = Field(default=16, ge=1, le=1024)
     """Requests at once, of the whole process."""
+    llm_shared_concurrency: int | None = Field(default=None, ge=1, le=100_000)
+    """Requests at once of all processes together, kept to with the help of the Prefect server; unset: not shared."""
     llm_attempts: int = Field(default=4, ge=1, le=20)
     """Tries of one request before its runbook is left to the catalogue."""
     llm_temperature: float | None = Field(default=0.2, ge=0, le=2)
@@ -73,6 +77,11 @@ class Settings(BaseSettings):
     """Status of a proactive row that somebody had acknowledged, once its runbook says something else."""
     coverage_target: float = Field(default=0.8, ge=0, le=1)
 
+    task_runner: Literal["local", "dask", "ray"] = "local"
+    """Where the batches of a sweep run: in threads of its process, or on a cluster that is there already."""
+    cluster_address: str | None = None
+    """Where the scheduler of that cluster answers, like `tcp://scheduler:8786` (Dask) or `ray://head:10001` (Ray)."""
+
     webhook_secrets: SecretStr | None = None
     """Secrets that senders sign webhooks with, separated by commas; unset: webhooks are refused."""
     api_rate_per_minute: int = Field(default=1200, ge=0)
@@ -100,11 +109,13 @@ class Settings(BaseSettings):
         "openai_base_url",
         "model",
         "pg_bin",
+        "cluster_address",
         "link",
         "webhook_secrets",
         "llm_temperature",
         "llm_seed",
         "llm_headers",
+        "llm_shared_concurrency",
         "llm_requests_per_minute",
         "llm_tokens_per_minute",
         "llm_price_input",

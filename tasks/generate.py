@@ -8,6 +8,7 @@ from runbooks.core.batch import Batch
 from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.settings import WriterChoice, load_settings
 from tasks.options import OPTIONS
+from tasks.shared_slots import shared_slots
 
 
 @task(task_run_name="generate runbooks", **OPTIONS)
@@ -16,10 +17,15 @@ def generate_runbooks(
 ) -> Batch:
     """Write a runbook for each workflow of the batch whose content differs from what its stored one was made from."""
     settings = load_settings()
-    return generate_batch(
-        batch,
-        database=open_database(settings),
-        writers=open_writers(settings, writer, run_id, budget),
-        window_days=settings.history_days,
-        full=full,
-    )
+    writers = open_writers(settings, writer, run_id, budget)
+    with shared_slots(settings, len(batch.facts) if writers.llm else 0) as refusal:
+        if writers.llm and refusal:
+            writers.llm.breaker.open(refusal)
+        return generate_batch(
+            batch,
+            database=open_database(settings),
+            writers=writers,
+            window_days=settings.history_days,
+            full=full,
+            patience_s=settings.database_patience_s,
+        )

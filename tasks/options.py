@@ -10,15 +10,25 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from runbooks.adapters.patience import tell
 from runbooks.errors import DatabaseUnreachable
+from runbooks.settings import load_settings
+
+DELAYS_S: list[float] = [2, 8, 30, *[60] * 45]
+"""Between tries; how many of them are made is said by the setting. Prefect takes at most fifty."""
 
 
-def is_transport_fault(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether the database could not be reached: the one fault of a task that waiting mends.
+def is_transport_fault(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Whether the database could not be reached: the one fault of a task that waiting mends, if it is not long.
 
     The language model's own faults are retried where they happen, so that retries do not multiply.
     """
-    return isinstance(state.data, DatabaseUnreachable)
+    if not isinstance(state.data, DatabaseUnreachable) or state.data.waited_for:
+        return False
+    patience_s = load_settings().database_patience_s
+    if run.run_count == 1 and patience_s:
+        tell(state.data, patience_s)
+    return sum(DELAYS_S[: run.run_count - 1]) < patience_s
 
 
 class TaskOptions(TypedDict):
@@ -33,8 +43,8 @@ class TaskOptions(TypedDict):
 
 
 OPTIONS = TaskOptions(
-    retries=4,
-    retry_delay_seconds=[2, 8, 30, 60],
+    retries=len(DELAYS_S),
+    retry_delay_seconds=DELAYS_S,
     retry_jitter_factor=0.5,
     retry_condition_fn=is_transport_fault,
     cache_policy=NO_CACHE,  # hashing a batch costs more than it could save, and its data must not be kept on disk

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -12,6 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from runbooks.adapters.driver import explained, require_supported
 from runbooks.adapters.schema import HostSchema, inspect_schema, is_current
 from runbooks.errors import DatabaseUnreachable, SchemaOutdated, SettingsError
+
+if TYPE_CHECKING:
+    from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 
 CONNECT_TIMEOUT_S = 10
 LONGEST_STATEMENT = "1h"
@@ -49,8 +53,9 @@ def driver_errors() -> Iterator[None]:
 class Database:
     """A connection pool and what its schema looks like."""
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, *, embedded: "EmbeddedPostgres | None" = None) -> None:
         self.url = parse_url(url) if isinstance(url, str) else url
+        self._embedded = embedded
 
     @cached_property
     def engine(self) -> Engine:
@@ -65,11 +70,21 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back on any error."""
-        with driver_errors(), self.engine.begin() as connection:
+        with self._embedded_faults(), driver_errors(), self.engine.begin() as connection:
             require_supported(connection)
             # For this transaction only, which works behind a pooler as well.
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'")
             yield connection
+
+    @contextmanager
+    def _embedded_faults(self) -> Iterator[None]:
+        """Nobody but us starts our own server again, for whoever tries once more."""
+        try:
+            yield
+        except DatabaseUnreachable as error:
+            if self._embedded is None:
+                raise
+            raise self._embedded.mended(error) from error
 
     @cached_property
     def schema(self) -> HostSchema:

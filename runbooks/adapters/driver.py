@@ -4,10 +4,11 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from runbooks.errors import DatabaseError, DatabaseUnreachable, MissingPrivilege, SchemaOutdated
+from runbooks.errors import DatabaseError, DatabaseFull, DatabaseUnreachable, MissingPrivilege, SchemaOutdated
 
 INSUFFICIENT_PRIVILEGE = "42501"
 UNDEFINED = {"42P01", "42703"}  # table, column
+DISK_FULL = "53100"
 UNREACHABLE = ("08", "28", "3D", "53", "57P")  # connection, login, no such database, no resources, shutdown
 CHECK = "check RUNBOOKS_DATABASE_URL"
 OLDEST = 14
@@ -36,8 +37,10 @@ def line_of(error: DBAPIError) -> str:
 
 
 def unreachable(error: DBAPIError) -> DatabaseUnreachable | None:
-    """Explain why there is no connection, if that is what is wrong."""
+    """Explain why there is no connection or no space, if that is what is wrong."""
     state = state_of(error)
+    if state == DISK_FULL:
+        return DatabaseFull(f"the disk of the database is full: {line_of(error)}; free some space there")
     if state.startswith(UNREACHABLE) if state else isinstance(error, OperationalError):
         return DatabaseUnreachable(f"no connection to the database: {line_of(error)}; {CHECK}")
     return None

@@ -6,6 +6,7 @@ by process ids: those stay behind in files, and belong to zombies and strangers 
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
@@ -32,13 +33,15 @@ from runbooks.adapters.embedded_server import (
     inherited_environment,
 )
 from runbooks.adapters.embedded_watcher import POLL_S, acquired, opened, server_pid
-from runbooks.errors import EmbeddedPostgresError
+from runbooks.errors import DatabaseFull, DatabaseUnreachable, EmbeddedPostgresError
 
 if sys.platform != "win32":  # where this module can be imported, but not used
     import fcntl
 
 READY_TIMEOUT_S = 60
 """Longer than reading back the log after a crash takes, which is bounded by `max_wal_size`."""
+LEAST_SPACE = 20_000_000
+"""The server ends when it finds no room for one more piece of its log, 16 MB; what it had of it is given back."""
 PLAIN = {
     "hostaddr": "127.0.0.1",
     "sslmode": "disable",
@@ -84,6 +87,28 @@ class EmbeddedPostgres:
                 with suppress(DuplicateDatabase, UniqueViolation):  # another process may be faster
                     server.execute(SQL("CREATE DATABASE {}").format(Identifier(database)))
             return self._address(database)
+
+    def mended(self, error: DatabaseUnreachable) -> DatabaseUnreachable:
+        """Start a server that is gone; returns what is wrong, which is seldom what its clients are told."""
+        if isinstance(error, DatabaseFull) or self.space_left() < LEAST_SPACE:
+            return DatabaseFull(self.full())
+        try:
+            self.start()
+        except EmbeddedPostgresError as failure:
+            return DatabaseUnreachable(str(failure))
+        return error
+
+    def space_left(self) -> int:
+        """Bytes that may still be stored."""
+        return shutil.disk_usage(self._folder).free
+
+    def full(self) -> str:
+        """Say that the disk is full, and what to do."""
+        left = self.space_left() / 1e6
+        return (
+            f"the disk of the embedded database is full: {left:.0f} MB left in {self._folder}; "
+            "free some space there and run it again, what is stored is kept"
+        )
 
     def leave(self) -> None:
         """Stop being a client before the process ends; the server stops unless there are others."""

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runbooks.adapters.database import Database
 from runbooks.adapters.interruption import run_interruptible
 from runbooks.adapters.llm_writer import LLMSession, LLMWriter, PaidAnswers, Written
+from runbooks.adapters.patience import PATIENCE_S, persist
 from runbooks.adapters.policies import read_policies
 from runbooks.adapters.store import Draft, MadeFrom, read_drafts, read_made_from, save_draft
 from runbooks.adapters.writers import Writers, stamp
@@ -28,10 +30,19 @@ Result = Generated | Failed
 
 
 def generate_batch(
-    batch: Batch, *, database: Database, writers: Writers, window_days: int, full: bool = False
+    batch: Batch,
+    *,
+    database: Database,
+    writers: Writers,
+    window_days: int,
+    full: bool = False,
+    patience_s: float = PATIENCE_S,
 ) -> Batch:
-    """Write what needs writing; `full` writes also what has not changed."""
-    return _BatchRun(batch, database, writers, window_days).run(full=full)
+    """Write what needs writing; `full` writes also what has not changed.
+
+    Answers of a model that cannot be kept, because the database is away or full, wait in memory for `patience_s`.
+    """
+    return _BatchRun(batch, database, writers, window_days, patience_s).run(full=full)
 
 
 @dataclass
@@ -40,6 +51,7 @@ class _BatchRun:
     database: Database
     writers: Writers
     window_days: int
+    patience_s: float
     policies: Mapping[str, WorkspacePolicy] = field(default_factory=dict)
 
     def run(self, *, full: bool) -> Batch:
@@ -97,7 +109,7 @@ class _BatchRun:
         try:
             async with llm.session() as session, asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._write_one(session, facts, prints[facts.workflow.id], drafts))
+                    group.create_task(self._write_one(llm, session, facts, prints[facts.workflow.id], drafts))
                     for facts in most_important_first(wanted)
                 ]
         except ExceptionGroup as failures:  # the task's retry knows single errors
@@ -105,7 +117,7 @@ class _BatchRun:
         return [task.result() for task in tasks]
 
     async def _write_one(
-        self, session: LLMSession, facts: Facts, made_from: str, drafts: Mapping[str, Draft]
+        self, llm: LLMWriter, session: LLMSession, facts: Facts, made_from: str, drafts: Mapping[str, Draft]
     ) -> Result:
         policy = self.policies.get(facts.workflow.workspace_id, NO_POLICY)
         refusal = policy.refuses(session.model, priced=session.prices is not None)
@@ -116,20 +128,22 @@ class _BatchRun:
             written = await session.write(
                 facts,
                 paid=_paid(drafts.get(made_from)),
-                keep=lambda paid: self._keep(facts.workflow.id, made_from, paid),
+                keep=lambda paid: self._keep(llm, facts.workflow.id, made_from, paid),
                 rules=policy.rules,
                 allowance=policy.allowance if policy.allowance.is_limited else None,
             )
         except PolicyUnusable as error:
             return self._write_from_catalogue(facts, reason=str(error))
         except DatabaseError:
-            raise  # an answer that cannot be kept will not be stored either: the batch is for the task's retry
+            raise  # an answer that cannot be kept will not be stored either
         except Exception as error:  # as above
             return self._write_from_catalogue(facts, reason=f"the LLM writer failed: {type(error).__name__}")
         return self._finish(facts, written, started)
 
-    async def _keep(self, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
-        await asyncio.to_thread(self._save, workflow_id, made_from, paid)
+    async def _keep(self, llm: LLMWriter, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
+        await persist(
+            partial(self._save, workflow_id, made_from, paid), patience_s=self.patience_s, meanwhile=llm.llm.holding
+        )
 
     def _save(self, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
         draft = Draft(paid.text, paid.tokens, paid.cost_usd)

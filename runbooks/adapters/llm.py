@@ -5,8 +5,8 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ LONGEST_RETRY_AFTER_S = 60.0
 PURSE_PAUSE_S = 0.05
 BUDGET_PAUSE_S = 0.25
 """So often it is looked whether the server's limits are better known."""
+HELD_PAUSE_S = 0.1
 CONNECTIONS_A_POOL = 16
 """A pool looks at each of its connections for every request."""
 PROBE = Prompt(
@@ -128,6 +129,7 @@ class LLM:
         self._dialect = Dialect()
         self._dialect_known = False
         self._paused_until = 0.0
+        self._holders: set[object] = set()
         self._budget = ServerBudget(clock=time.monotonic)
 
     @asynccontextmanager
@@ -161,6 +163,21 @@ class LLM:
             await connection.learn(Usage())
         return self._dialect.mode.value
 
+    @property
+    def concurrency(self) -> int:
+        """Requests at once that one process may send."""
+        return self._concurrency
+
+    def take_share(self, slots: int, *, of: int) -> None:
+        """Send so many requests at once, of those that all processes share; the limits per minute are shared alike."""
+        self._slots.resize(min(slots, self._concurrency))
+        if self._pace is not None:
+            self._pace.take_share(min(1.0, slots / of))
+
+    def take_all(self) -> None:
+        """Share with nobody."""
+        self.take_share(self._concurrency, of=self._concurrency)
+
     async def wait_for_turn(self, prompt: Prompt) -> None:
         """Keep to so many requests and tokens a minute."""
         if self._pace is not None:
@@ -169,10 +186,22 @@ class LLM:
                 await asyncio.sleep(seconds)
 
     async def wait_for_pause(self) -> None:
-        """Wait until a server that asked for patience may be asked again, not all at the same moment."""
+        """Wait until a server that asked for patience may be asked again, not all at once, and nobody holds it back."""
         left = self._paused_until - time.monotonic()
         if left > 0:
             await asyncio.sleep(left + random.uniform(0, min(1.0, left / 4)))  # noqa: S311 - jitter
+        while self._holders:
+            await asyncio.sleep(HELD_PAUSE_S)
+
+    @contextmanager
+    def holding(self) -> Iterator[bool]:
+        """Send nothing meanwhile; what is on its way goes on. Whether nobody else holds it back."""
+        holder, first = object(), not self._holders
+        self._holders.add(holder)
+        try:
+            yield first
+        finally:
+            self._holders.discard(holder)
 
     def pause(self, seconds: float) -> None:
         """Hold back all requests."""

@@ -1,7 +1,9 @@
 """A batch on a real database, with the catalogue or a model that writes."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -66,11 +68,10 @@ class Platform:
         facts = tuple(one.model_copy(update={"history_included": history}) for one in batch.facts)
         return replace(batch, facts=facts)
 
-    def generate(self, writers: Writers, batch: Batch | None = None, **given: Any) -> Batch:
+    def generate(self, writers: Writers, patience_s: float = 1, **given: Any) -> Batch:
         """Write, and store nothing."""
-        return generate_batch(
-            batch or self.batch(writers, **given), database=self.database, writers=writers, window_days=30
-        )
+        batch = self.batch(writers, **given)
+        return generate_batch(batch, database=self.database, writers=writers, window_days=30, patience_s=patience_s)
 
     def sweep(self, writers: Writers, **given: Any) -> Batch:
         """Write and store."""
@@ -106,12 +107,26 @@ def platform(database: URL) -> Iterator[Platform]:
 WithModel = Callable[..., Writers]
 
 
+def eventually(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def with_model(llm_server: LLMServer) -> WithModel:
     """The writers of a new run, as another process would open them."""
 
-    def opened(prices: Prices | None = None, budget: Allowance = UNLIMITED) -> Writers:
-        llm = LLM(model="m", base_url=llm_server.base_url, timeout_s=5, attempts=2, prices=prices)
+    def opened(prices: Prices | None = None, budget: Allowance = UNLIMITED, concurrency: int = 16) -> Writers:
+        llm = LLM(
+            model="m",
+            base_url=llm_server.base_url,
+            timeout_s=5,
+            attempts=2,
+            prices=prices,
+            concurrency=concurrency,
+        )
         purse = Purse(budget, prices=prices, whose="the budget")
         writer = LLMWriter(
             llm, catalogue=CATALOGUE_ONLY.catalogue, prompts=load_prompts(), limits=Limits(), purse=purse
@@ -257,15 +272,43 @@ def test_a_sweep_without_a_model_leaves_what_a_model_wrote(platform: Platform, w
     assert not platform.runbook(workflow_id).ai_generated
 
 
-def test_a_database_that_goes_away_is_for_the_tasks_retry_to_mend(platform: Platform, with_model: WithModel) -> None:
+GO_AWAY = """
+    CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$;
+    CREATE TRIGGER away BEFORE INSERT ON runbook_drafts EXECUTE FUNCTION go_away()
+"""
+
+
+def test_a_database_that_stays_away_is_told_once_patience_is_at_its_end(
+    platform: Platform, with_model: WithModel
+) -> None:
     platform.add("A", "B")
-    platform.run("""
-        CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$
-    """)
-    platform.run("CREATE TRIGGER t BEFORE INSERT ON runbook_drafts EXECUTE FUNCTION go_away()")
-    with pytest.raises(DatabaseUnreachable):
-        platform.generate(with_model())
+    platform.run(GO_AWAY)
+    with pytest.raises(DatabaseUnreachable) as caught:
+        platform.generate(with_model(), patience_s=1)
+    assert caught.value.waited_for, "no second wait, in the task's retry"
+
+
+def test_answers_wait_for_a_database_that_is_away_and_nothing_is_asked_meanwhile(
+    platform: Platform, with_model: WithModel, llm_server: LLMServer
+) -> None:
+    platform.add(*"ABCDEF")
+    platform.run(GO_AWAY)
+    llm_server.delay_s = 0.3
+    writers = with_model(concurrency=2)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(platform.generate, writers, patience_s=60)
+        eventually(lambda: llm_server.writing)
+        time.sleep(1)
+        asked = len(llm_server.writing)
+        assert asked <= 4, "two at once, and two that went out before the first was to be kept"
+        time.sleep(2)
+        assert len(llm_server.writing) == asked
+        platform.run("DROP TRIGGER away ON runbook_drafts")
+        batch = writing.result(timeout=60)
+    assert len(llm_server.writing) == 6, "no answer was lost"
+    assert all(one.runbook.ai_generated for one in batch.generated)
+    assert platform.value("SELECT count(*) FROM runbook_drafts") == 6
 
 
 POLICY = """

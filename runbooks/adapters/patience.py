@@ -1,0 +1,53 @@
+"""Waiting for a database that is away or full, while what was paid for is kept in memory."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from runbooks.errors import DatabaseUnreachable
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
+PATIENCE_S = 600.0
+"""A failover takes a minute or two, a restart with recovery several; a disk is grown by somebody who has to wake up."""
+
+
+async def persist(
+    action: Callable[[], None], *, patience_s: float, meanwhile: Callable[[], AbstractContextManager[bool]]
+) -> None:
+    """Run something in a thread, and again until there is a database to do it in.
+
+    Args:
+        action: What is to be done; safe to do twice, since a connection may break after it was done.
+        patience_s: After so long the last DatabaseUnreachable is raised, marked as waited for.
+        meanwhile: Entered as long as the database is away; says whether we are the first to wait.
+    """
+    try:
+        await asyncio.to_thread(action)
+    except DatabaseUnreachable as error:
+        with meanwhile() as first:
+            if first:
+                tell(error, patience_s)
+            await _persist(action, time.monotonic() + patience_s)
+
+
+def tell(error: DatabaseUnreachable, patience_s: float) -> None:
+    """Say why nothing goes on, as soon as that is so."""
+    logger.warning("%s; trying again for %.0f min", error, patience_s / 60)
+
+
+async def _persist(action: Callable[[], None], deadline: float) -> None:
+    pause = FIRST_PAUSE_S
+    while True:
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        try:
+            return await asyncio.to_thread(action)
+        except DatabaseUnreachable as error:
+            if time.monotonic() > deadline:
+                error.waited_for = True
+                raise
+        pause = min(2 * pause, LONGEST_PAUSE_S)
