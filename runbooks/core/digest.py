@@ -31,8 +31,8 @@ SETTINGS = frozenset(_SETTINGS.split())
 """Settings that say what a node does; texts, bodies and code are not among them."""
 
 
-def workflow_text(facts: Facts, *, around: Sequence[str]) -> str:
-    """The workflow as a list of steps. `around`: keys of the integrations in question."""
+def workflow_text(facts: Facts, *, steps: str) -> str:
+    """The workflow with its steps, as `steps_text` gives them."""
     workflow = facts.workflow
     lines = [f"Workflow: {_quoted(workflow.name)}"]
     if workflow.description:
@@ -41,11 +41,11 @@ def workflow_text(facts: Facts, *, around: Sequence[str]) -> str:
     if workflow.timeout_s is not None:
         lines.append(f"Time limit of an execution: {seconds(workflow.timeout_s)}")
     lines.append("Steps (number, name, type, settings -> steps that follow):")
-    return "\n".join([*lines, steps_text(facts, around=around)])
+    return "\n".join([*lines, steps])
 
 
 def steps_text(facts: Facts, *, around: Sequence[str]) -> str:
-    """The steps alone, a line each."""
+    """The steps alone, a line each. `around`: keys of the integrations in question; matters for a large workflow."""
     workflow = facts.workflow
     shown = _shown_nodes(workflow, around)
     lines = list(_steps(workflow, shown))

@@ -8,6 +8,7 @@ _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 STEM_LENGTH = 5
 """Words of some length are compared by their first letters: two forms of a word are taken for the same."""
 _THOUSANDS = re.compile(r",(?=\d{3}\b)")
+_DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,:]\d+)*(?=(?:%|ms|s|sec|min|m|h|d|k|[KMG]B)?(?!\w))")
 _SPELLED = re.compile(
@@ -15,16 +16,21 @@ _SPELLED = re.compile(
     r"[ -](?:seconds?|minutes?|hours?|days?|weeks?|months?|times|attempts|retries|percent)\b",
     re.IGNORECASE,
 )
+_UNITS = ("second", "minute", "hour", "day", "week", "month", "times", "attempts", "retries", "percent")
 _QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|`([^`]+)`|«([^»]+)»')
+_QUOTES = ('"', "“", "`", "«")
 _MENU = re.compile(r"\w+\s*(?:>|→|›|»|➜|->)\s*\w+")
+_ARROWS = (">", "→", "›", "»", "➜")
 _NAMED = re.compile(r"\b(?:[Nn]odes?|[Cc]redentials?)\s+(?=[A-Z0-9])")
+_NAMING = ("ode", "redential")
 _TOKEN = re.compile(r"[^\s\"“”`«»,;!?()\[\]]+")
 _EDGES = ".:'’…*"
 _IDENTIFIER = re.compile(
     r"\w[._@/\\#$=-]\w*[._@/\\#$=\d]|\w[._@/\\#$=]\w|[a-z][A-Z]|\d[A-Za-z]|[A-Za-z]\d|^[/$#@]\w|_|://|\{\{"
 )
 _CAPITAL = re.compile(r"[A-Z][\w’'-]+\Z")
-_SENTENCE_END = re.compile(r"[.!?:;]\Z|\A[-–—]\Z")
+_SENTENCE_ENDS = (".", "!", "?", ":", ";")
+_DASHES = ("-", "–", "—")
 _PLAIN_PAIR = re.compile(r"[A-Za-z]+/[A-Za-z]+\Z")
 
 _TERMS = """
@@ -40,8 +46,9 @@ class Grounding:
 
     def __init__(self, texts: Iterable[str], *, names: Iterable[str] = (), beneath: "Grounding | None" = None) -> None:
         self._names = tuple(name.lower() for name in names if name)
-        self._text = _folded(" \n ".join([*texts, *self._names]))
+        self._text = _folded(" ".join([*texts, *self._names]))
         self._beneath = beneath
+        self._used: dict[str, bool] = {}
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
@@ -50,10 +57,14 @@ class Grounding:
 
     def _uses(self, stem: str) -> bool:
         """Whether a word begins so."""
-        start = self._text.find(stem)
-        while start > 0 and self._text[start - 1].isalpha():
-            start = self._text.find(stem, start + 1)
-        return start >= 0 or (self._beneath is not None and self._beneath._uses(stem))
+        known = self._used.get(stem)
+        if known is None:
+            start = self._text.find(stem)
+            while start > 0 and self._text[start - 1].isalpha():
+                start = self._text.find(stem, start + 1)
+            known = start >= 0 or (self._beneath is not None and self._beneath._uses(stem))
+            self._used[stem] = known
+        return known
 
     def knows(self, text: str) -> bool:
         """Whether these very words occur."""
@@ -73,15 +84,19 @@ class Grounding:
         return sum(map(self._uses, stems)) / len(stems) if stems else 0.0
 
     def _number(self, line: str) -> str | None:
-        for number in _NUMBER.findall(line):
-            if _plain(number) not in self._numbers:
-                return f"the number {number}"
-        for match in _SPELLED.finditer(line):
-            if not self.knows(match[0]):
-                return f'the figure "{match[0]}"'
+        if _DIGIT.search(line):
+            for number in _NUMBER.findall(line):
+                if _plain(number) not in self._numbers:
+                    return f"the number {number}"
+        if _has_any(line.casefold(), _UNITS):
+            for match in _SPELLED.finditer(line):
+                if not self.knows(match[0]):
+                    return f'the figure "{match[0]}"'
         return None
 
     def _quotation(self, line: str) -> str | None:
+        if not _has_any(line, _QUOTES):
+            return None
         for groups in _QUOTED.findall(line):
             quoted = next(group for group in groups if group)
             if not self.knows(quoted.strip(" .,;:")):
@@ -89,10 +104,12 @@ class Grounding:
         return None
 
     def _menu(self, line: str) -> str | None:
-        match = _MENU.search(line)
+        match = _MENU.search(line) if _has_any(line, _ARROWS) else None
         return f"the path {match[0]!r}" if match and not self.knows(match[0]) else None
 
     def _name(self, line: str) -> str | None:
+        if not _has_any(line, _NAMING):
+            return None
         names = self._names + (self._beneath._names if self._beneath else ())
         for match in _NAMED.finditer(line):
             if not line[match.end() :].lower().startswith(names):
@@ -106,7 +123,7 @@ class Grounding:
             plain = token.isalpha() and token.islower()  # most are, and need no closer look
             if token and not plain and not self._is_known(token, starts_sentence=starts_sentence):
                 return f"the name {token[:60]!r}"
-            starts_sentence = bool(_SENTENCE_END.search(raw))
+            starts_sentence = raw.endswith(_SENTENCE_ENDS) or raw in _DASHES
         return None
 
     def _is_known(self, token: str, *, starts_sentence: bool) -> bool:
@@ -126,8 +143,16 @@ def _stems_in(text: str) -> set[str]:
     return {word[:STEM_LENGTH] for word in set(_LONG_WORD.findall(text))}
 
 
+def _has_any(text: str, pieces: Iterable[str]) -> bool:
+    """Whether there is something to look at more closely, which takes ten times as long."""
+    return any(map(text.__contains__, pieces))
+
+
 def _folded(text: str) -> str:
-    return " ".join(text.lower().replace("’", "'").split())
+    folded = text.lower().replace("’", "'")
+    if "  " not in folded and folded.isprintable():  # no other space than single ones: most texts
+        return folded.strip(" ")
+    return " ".join(folded.split())
 
 
 def _plain(number: str) -> str:

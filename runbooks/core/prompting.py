@@ -8,6 +8,7 @@ from functools import cache, cached_property
 
 from runbooks.core.answer import LISTS, Answer, ScenarioAnswer
 from runbooks.core.digest import (
+    MOST_STEPS,
     scenario_like,
     scenario_text,
     section_header,
@@ -75,12 +76,17 @@ class Prompter:
         self._clean = cache(clean)
         self._sections = {section.node_key: section for section in runbook.sections}
         self._texts: dict[ScenarioKey, str] = {}
+        self._workflows: dict[tuple[str, ...], str] = {}
         self._shown_keys = {key: clean(key) for key in self._sections}
 
     @cached_property
     def steps(self) -> str:
         """The steps of the workflow as the model sees them."""
-        return self._clean(steps_text(self._facts, around=tuple(self._sections)))
+        return self._clean(self._raw_steps)
+
+    @cached_property
+    def _raw_steps(self) -> str:
+        return steps_text(self._facts, around=tuple(self._sections))
 
     @cached_property
     def shown(self) -> dict[str, str]:
@@ -207,7 +213,12 @@ class Prompter:
         return f"node_key {shown}, scenario_id {json.dumps(key[1])}"
 
     def _workflow(self, keys: tuple[str, ...]) -> str:
-        return self._fenced(self._clean(workflow_text(self._facts, around=keys)))
+        if len(self._facts.workflow.nodes) <= MOST_STEPS:  # shown whole, whatever is in question
+            keys = tuple(self._sections)
+        if keys not in self._workflows:
+            steps = self._raw_steps if keys == tuple(self._sections) else steps_text(self._facts, around=keys)
+            self._workflows[keys] = self._fenced(self._clean(workflow_text(self._facts, steps=steps)))
+        return self._workflows[keys]
 
     def _without_repeats(self, keys: Sequence[str]) -> Iterator[str]:
         """The integrations; a text that differs from an earlier one only in names is not sent again."""

@@ -14,6 +14,8 @@ class Shape:
     literals: tuple[str, ...]
     """One of them, in lower case, is in every text that has the secret: most texts cost no regular expression."""
     pattern: re.Pattern[str]
+    length: int = 0
+    """So many characters without a space between them are in every text that has the secret."""
 
 
 _START = r"(?<![A-Za-z0-9])"
@@ -21,13 +23,13 @@ _TAIL = r"[A-Za-z0-9_-]"
 _BASE64_END = r"={0,2}(?![\w=])"
 
 
-def _shape(kind: str, literals: str, pattern: str, flags: int = 0) -> Shape:
-    return Shape(kind, tuple(literals.split()), re.compile(pattern, flags))
+def _shape(kind: str, literals: str, pattern: str, flags: int = 0, *, length: int = 0) -> Shape:
+    return Shape(kind, tuple(literals.split()), re.compile(pattern, flags), length)
 
 
 def _token(kind: str, literals: str, prefix: str, least: int = 16, tail: str = _TAIL) -> Shape:
     """A prefix that no ordinary word has, and a run of characters; bounded, so that hostile text stays cheap."""
-    return _shape(kind, literals, f"{_START}{prefix}{tail}{{{least},512}}")
+    return _shape(kind, literals, f"{_START}{prefix}{tail}{{{least},512}}", length=least)
 
 
 PRIVATE_KEY = _shape(
@@ -44,6 +46,7 @@ TOKENS = (
         "openai_key",
         "sk-",
         rf"{_START}sk-(?:(?=[\w-]{{0,120}}[0-9A-Z])[\w-]{{16,512}}|[A-Za-z0-9]{{20,512}})",
+        length=19,
     ),
     _token("stripe_key", "sk_live_ sk_test_ rk_live_ rk_test_", "[sr]k_(?:live|test)_", 6),
     _token("webhook_secret", "whsec_", "whsec_", 8, "[A-Za-z0-9+/=_-]"),
@@ -57,24 +60,25 @@ TOKENS = (
     _token("google_oauth_token", "ya29.", r"ya29\.", 12, r"[\w.-]"),
     _token("google_refresh_token", "1//", "1//0"),
     _token("google_client_secret", "gocspx-", "GOCSPX-", 12),
-    _shape("twilio_key", "ac sk", rf"{_START}(?:AC|SK)[0-9a-f]{{32}}(?![0-9a-f])"),
-    _shape("sendgrid_key", "sg.", rf"{_START}SG\.[\w-]{{10,100}}\.[\w-]{{10,100}}"),
-    _shape("telegram_token", ":aa", r"(?<!\d)\d{8,10}:AA[\w-]{30,40}"),
+    _shape("twilio_key", "ac sk", rf"{_START}(?:AC|SK)[0-9a-f]{{32}}(?![0-9a-f])", length=34),
+    _shape("sendgrid_key", "sg.", rf"{_START}SG\.[\w-]{{10,100}}\.[\w-]{{10,100}}", length=24),
+    _shape("telegram_token", ":aa", r"(?<!\d)\d{8,10}:AA[\w-]{30,40}", length=41),
     _token("notion_token", "secret_ ntn_", "(?:secret|ntn)_", 24, "[A-Za-z0-9]"),
-    _shape("airtable_token", "pat", rf"{_START}pat[A-Za-z0-9]{{14}}\.[0-9a-f]{{32,80}}"),
+    _shape("airtable_token", "pat", rf"{_START}pat[A-Za-z0-9]{{14}}\.[0-9a-f]{{32,80}}", length=50),
     _shape(
         "airtable_key",
         "key",
         rf"{_START}key(?=[A-Za-z0-9]{{0,13}}\d)(?=[A-Za-z0-9]{{0,13}}[A-Z])[A-Za-z0-9]{{14}}(?!\w)",
+        length=17,
     ),
     _token("hubspot_token", "pat-", r"pat-[a-z]{2}\d-", 20, "[0-9a-fA-F-]"),
     _token("shopify_token", "shpat_ shpca_ shppa_ shpss_", "shp(?:at|ca|pa|ss)_", 16, "[A-Za-z0-9]"),
     _token("npm_token", "npm_", "npm_", 24, "[A-Za-z0-9]"),
     _token("mailgun_key", "key-", "key-", 24, "[0-9a-z]"),
-    _shape("mailgun_key", "-", rf"{_START}[0-9a-f]{{32}}-[0-9a-f]{{8}}-[0-9a-f]{{8}}(?!\w)"),
-    _shape("mailchimp_key", "-us", rf"{_START}[0-9a-z]{{32}}-us\d{{1,2}}(?!\w)"),
+    _shape("mailgun_key", "-", rf"{_START}[0-9a-f]{{32}}-[0-9a-f]{{8}}-[0-9a-f]{{8}}(?!\w)", length=50),
+    _shape("mailchimp_key", "-us", rf"{_START}[0-9a-z]{{32}}-us\d{{1,2}}(?!\w)", length=36),
     _token("pypi_token", "pypi-", "pypi-", 40),
-    _shape("discord_token", ".", rf"{_START}[MNO][\w-]{{23,27}}\.[\w-]{{6}}\.[\w-]{{27,40}}(?![\w-])"),
+    _shape("discord_token", ".", rf"{_START}[MNO][\w-]{{23,27}}\.[\w-]{{6}}\.[\w-]{{27,40}}(?![\w-])", length=59),
     _token("digitalocean_token", "_v1_", "do[opr]_v1_", 32, "[0-9a-f]"),
     _token("square_token", "sq0", "sq0[a-z]{3}-", 20),
     _token("meta_token", "eaa", "EAA", 40),
@@ -100,14 +104,14 @@ TOKENS = (
     _token("vault_token", "hvs. hvb. hvr.", r"hv[sbr]\.", 20),
     _token("doppler_token", "dp.", r"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?", 30, "[A-Za-z0-9]"),
     _token("grafana_token", "glsa_ glc_", "gl(?:sa|c)_", 20, "[A-Za-z0-9_=+/]"),
-    _shape("asana_token", "/", rf"{_START}[0-2]/\d{{12,20}}(?:/\d{{12,20}})?:[0-9a-f]{{32}}"),
+    _shape("asana_token", "/", rf"{_START}[0-2]/\d{{12,20}}(?:/\d{{12,20}})?:[0-9a-f]{{32}}", length=47),
     _token("clickup_token", "pk_", r"pk_\d{4,12}_", 20, "[A-Z0-9]"),
     _token("typeform_token", "tfp_", "tfp_", 30, r"[\w.=-]"),
     _token("brevo_key", "xkeysib- xsmtpsib-", "x(?:key|smtp)sib-", 32),
     _token("resend_key", "re_", "re_[A-Za-z0-9]{8}_", 16, "[A-Za-z0-9]"),
     _token("supabase_key", "sbp_ sb_secret_", "(?:sbp|sb_secret)_", 20),
     _token("planetscale_token", "pscale_", "pscale_(?:tkn|pw|oauth)_", 20, r"[\w.-]"),
-    _shape("azure_secret", "q~", r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}"),
+    _shape("azure_secret", "q~", r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}", length=37),
     _token("zoho_token", "1000.", r"1000\.[0-9a-f]{32}\.", 32, "[0-9a-f]"),
     _token("plaid_token", "access-", "access-(?:sandbox|development|production)-", 30, "[0-9a-f-]"),
     _token("flutterwave_key", "flwseck", "FLWSECK(?:_TEST)?-", 12),
@@ -167,6 +171,8 @@ ADDRESSES = (
     ),
 )
 
+SHAPES = (PRIVATE_KEY, *ADDRESSES, *TOKENS)
+
 # detect-secrets knows these vendors, too. Its import takes 0.1 to 0.3 s, so it waits for a text that names one.
 _DETECTORS = {
     "artifactory": ("ArtifactoryDetector", ("artifactory", "jfrog", "akc")),
@@ -180,11 +186,10 @@ _DETECTORS = {
 
 def shapes_in(lowered: str) -> Iterator[Shape]:
     """The shapes of which a text, given in lower case, may hold one."""
-    for shape in (PRIVATE_KEY, *ADDRESSES, *TOKENS):
-        for literal in shape.literals:
-            if literal in lowered:
-                yield shape
-                break
+    longest = max(map(len, lowered.split()), default=0)
+    for shape in SHAPES:
+        if shape.length <= longest and any(map(lowered.__contains__, shape.literals)):
+            yield shape
 
 
 def detectors_in(lowered: str) -> Iterator[tuple[str, re.Pattern[str]]]:

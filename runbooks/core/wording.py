@@ -21,7 +21,7 @@ class Wording:
     def find(self, line: str) -> str | None:
         """The first match, without the space around it."""
         folded = line.casefold()
-        if not any(piece in folded for piece in self.needs):
+        if not any(map(folded.__contains__, self.needs)):
             return None
         match = self.pattern.search(line)
         return match[0].strip() if match else None
@@ -229,7 +229,7 @@ def is_printable(line: str) -> bool:
 
 def is_english(text: str) -> bool:
     """Whether a text has about as many of the little words as English has."""
-    words = [word.lower() for word in _WORD.findall(text)]
+    words = _WORD.findall(text)
     if not words:
         return False
-    return sum(word in _FUNCTION_WORDS for word in words) / len(words) >= LEAST_FUNCTION_WORDS
+    return sum(map(_FUNCTION_WORDS.__contains__, map(str.lower, words))) / len(words) >= LEAST_FUNCTION_WORDS
