@@ -41,7 +41,8 @@ def run_deploy() -> int:
         ensure_work_pool(client, settings.work_pool)
         deploy_all(settings)
         names = apply_automations(client)
-    say(f"Deployed to {client.api_url}: {', '.join(deployment_names())}; automations: {', '.join(names)}.")
+        limit = ensure_shared_limit(client, settings)
+    say(f"Deployed to {client.api_url}: {', '.join(deployment_names())}; automations: {', '.join(names)}{limit}.")
     return 0
 
 
@@ -102,6 +103,16 @@ def apply_automations(client: "SyncPrefectClient") -> list[str]:
         else:
             client.create_automation(automation)
     return [automation.name for automation in wanted]
+
+
+def ensure_shared_limit(client: "SyncPrefectClient", settings: Settings) -> str:
+    """Make the limit for a model's calls of all processes, or bring it to the setting; whether it is on stays as is."""
+    if settings.llm_shared_concurrency is None:
+        return ""
+    from tasks.slot_server import LIMIT
+
+    client.upsert_global_concurrency_limit_by_name(LIMIT, settings.llm_shared_concurrency)
+    return f"; limit {LIMIT}: {settings.llm_shared_concurrency}"
 
 
 def deployment_names() -> list[str]:

@@ -24,6 +24,8 @@ def run_doctor() -> int:
         "prefect": check_prefect,
         "llm": check_llm,
     }
+    if settings.llm_shared_concurrency is not None:
+        checks["llm slots"] = check_slots
     broken = False
     for name, check in checks.items():
         state, found = check(settings)
@@ -77,3 +79,30 @@ def check_llm(settings: Settings) -> Finding:
     except LLMError as error:
         return "bad", f"{settings.model}: {error}"
     return "ok", f"{settings.model} answers; structured output: {mode}"
+
+
+def check_slots(settings: Settings) -> Finding:
+    """The limit that all processes share is there, is what the settings say, and is not used up."""
+    from app.prefect_session import quiet_prefect, server_is_configured
+
+    quiet_prefect()
+    if not server_is_configured():
+        return (
+            "off",
+            "RUNBOOKS_LLM_SHARED_CONCURRENCY is set, but no Prefect server (PREFECT_API_URL): nothing is shared",
+        )
+    from tasks.slot_server import LIMIT, LimitMissing, ServerAway, SlotServer
+
+    try:
+        usage = SlotServer().usage()
+    except (LimitMissing, ServerAway) as problem:
+        return "bad", f"{problem}; calls of several processes are not limited together"
+    found = f"{usage.taken} of {usage.limit} slots of Prefect's limit {LIMIT} are taken"
+    if usage.limit != settings.llm_shared_concurrency:
+        return (
+            "bad",
+            f"{found}; RUNBOOKS_LLM_SHARED_CONCURRENCY is {settings.llm_shared_concurrency}: run `runbooks deploy`",
+        )
+    if usage.taken >= usage.limit:
+        return "ok", f"{found}; if nothing runs: `prefect gcl update {LIMIT} --active-slots 0`"
+    return "ok", found

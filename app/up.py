@@ -25,6 +25,8 @@ PREFECT_DATABASE = {"PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATAB
 QUERY_S = 2
 """How often the worker asks for runs; Prefect's default would let an event wait 15 s."""
 WATCH_S = 1.0
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+"""Kept in files, leases outlive a restart of the server; else their slots would stay taken for ever."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,11 @@ class Machine:
         _ensure_free(self.place, port, option="--prefect-port", otherwise="set PREFECT_API_URL")
         address = self.place.address(port)
         # The pages have the API's address written into them, and 4200 by default.
-        env = {"PREFECT_SERVER_UI_API_URL": f"{address}/api", **self.env}
+        env = {
+            "PREFECT_SERVER_UI_API_URL": f"{address}/api",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
+            **self.env,
+        }
         if not PREFECT_DATABASE & env.keys():
             env["PREFECT_API_DATABASE_CONNECTION_URL"] = prefect_database(self.settings)
         command = (_installed("prefect"), "server", "start", "--host", host, "--port", str(port))

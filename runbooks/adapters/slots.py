@@ -10,7 +10,9 @@ class Slots:
     """So many may be inside at once; who waits longest is next, whichever loop it waits in."""
 
     def __init__(self, count: int) -> None:
+        self._count = count
         self._free = count
+        """Below zero while more are inside than there may be since `resize`."""
         self._lock = threading.Lock()
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
 
@@ -33,6 +35,15 @@ class Slots:
     ) -> None:
         self._release()
 
+    def resize(self, count: int) -> None:
+        """Let so many be inside from now on. Nobody is thrown out: with fewer, who leaves is not followed at first."""
+        with self._lock:
+            more = count - self._count
+            self._count = count
+            self._free += min(more, 0)
+        for _ in range(more):
+            self._release()
+
     def _give_up(self, waiting: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]) -> None:
         with self._lock:
             if waiting in self._waiting:
@@ -43,7 +54,7 @@ class Slots:
 
     def _release(self) -> None:
         with self._lock:
-            if not self._waiting:
+            if self._free < 0 or not self._waiting:
                 self._free += 1
                 return
             loop, turn = self._waiting.popleft()

@@ -16,11 +16,16 @@ class Pace:
         self._clock = clock
         self._lock = threading.Lock()
         self._next = 0.0
+        self._share = 1.0
+
+    def take_share(self, share: float) -> None:
+        """Keep to this part of the limits from now on; others have the rest."""
+        self._share = share
 
     def wait(self, tokens: int) -> float:
         """Take a place in the row; returns after how many seconds it is this request's turn."""
         now = self._clock()
         with self._lock:
             turn = max(now, self._next)
-            self._next = turn + max(self._seconds_a_request, tokens * self._seconds_a_token)
+            self._next = turn + max(self._seconds_a_request, tokens * self._seconds_a_token) / self._share
         return turn - now

@@ -92,3 +92,26 @@ def test_an_error_inside_gives_the_slot_back() -> None:
         return time.monotonic() - started
 
     assert asyncio.run(run()) < 1
+
+
+def test_a_limit_can_be_changed_while_it_is_used() -> None:
+    slots = Slots(4)
+    crowd = Crowd(slots)
+
+    async def run() -> None:
+        first = [asyncio.create_task(crowd.visit(0.05)) for _ in range(30)]
+        await asyncio.sleep(0.01)
+        assert crowd.inside == 4
+        slots.resize(2)
+        await asyncio.sleep(0.12)
+        assert crowd.inside == 2
+        slots.resize(6)
+        await asyncio.sleep(0.02)
+        assert crowd.inside == 6
+        await asyncio.wait_for(asyncio.gather(*first), timeout=5)
+        crowd.most = 0
+        await asyncio.gather(*(crowd.visit() for _ in range(20)))
+
+    asyncio.run(run())
+    assert crowd.visits == 50
+    assert crowd.most == 6

@@ -33,3 +33,9 @@ def test_a_pause_leaves_no_debt_and_no_credit() -> None:
 def test_without_limits_nobody_waits() -> None:
     pace = Pace(requests_per_minute=None, tokens_per_minute=None, clock=Clock())
     assert [pace.wait(10**9) for _ in range(3)] == [0, 0, 0]
+
+
+def test_who_has_a_share_of_the_limits_waits_accordingly() -> None:
+    pace = Pace(requests_per_minute=60, tokens_per_minute=None, clock=Clock())
+    pace.take_share(0.25)
+    assert [pace.wait(1) for _ in range(3)] == [0, 4, 8]
