@@ -14,6 +14,7 @@ from flows.progress import Progress
 from flows.run_info import announce_failure, rename_run, today, warn_if_late
 from runbooks import __version__
 from runbooks.adapters.interruption import interrupt
+from runbooks.adapters.memory import keep_memory_low
 from runbooks.core.batch import Candidate
 from runbooks.core.report import BatchOutcome, SweepReport
 from runbooks.core.spending import Allowance
@@ -63,6 +64,7 @@ def coverage_sweep(
         max_cost: Spend at most so many US dollars on the model; the catalogue writes the rest. Empty for no limit.
         max_tokens: Use at most so many tokens of the model; empty for no limit.
     """
+    keep_memory_low()
     budget = Allowance(max_tokens, max_cost)
     started, since, run_id = time.monotonic(), datetime.now(UTC), uuid.uuid4().hex
     workspace_id = workspace_id or None  # the form sends a field that was emptied as such

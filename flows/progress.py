@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, total: int) -> None:
         self.total = total
         self.started = time.monotonic()
-        self.outcomes: list[BatchOutcome] = []
+        self.summed = BatchOutcome()
         # From a flow that is no coroutine the id comes at once; the type leaves both open.
         self.artifact = cast(
             UUID, create_progress_artifact(progress=0.0, key="runbook-sweep-progress", description=self._text())
@@ -32,7 +32,7 @@ class Progress:
 
     def add(self, outcome: BatchOutcome) -> None:
         """Take note of a finished batch."""
-        self.outcomes.append(outcome)
+        self.summed = combine([self.summed, outcome])
         share = 100.0 * min(1.0, self.done / self.total) if self.total else 100.0
         update_progress_artifact(self.artifact, progress=share, description=self._text())
         get_run_logger().info(self._text())
@@ -41,13 +41,7 @@ class Progress:
     @property
     def done(self) -> int:
         """Workflows that are through, whatever became of them."""
-        summed = self.summed
-        return summed.generated + summed.unchanged + len(summed.failed)
-
-    @property
-    def summed(self) -> BatchOutcome:
-        """All outcomes so far, added up."""
-        return combine(self.outcomes)
+        return self.summed.generated + self.summed.unchanged + len(self.summed.failed)
 
     def _text(self) -> str:
         summed = self.summed

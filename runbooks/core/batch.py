@@ -21,9 +21,12 @@ T = TypeVar("T")
 NO_CREDENTIALS: Mapping[tuple[str, str], CredentialFacts] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A workflow that may need a new runbook, with what the database said when it was found."""
+    """A workflow that may need a new runbook, with what the database said when it was found.
+
+    A first sweep holds one of each workflow.
+    """
 
     workflow_id: str
     source_digest: str
