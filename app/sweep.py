@@ -36,6 +36,8 @@ def run_sweep(
         print(report.headline)
         if report.llm.calls:
             print(report.llm.sentence)
+    for remark in report.remarks:
+        say(f"this sweep: {remark}")
     for reason, count in report.fallbacks.items():
         say(f"{count} runbooks come from the catalogue although an LLM was asked: {reason}")
     for failed in report.failed:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -11,7 +11,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from flows.pipeline import run_batches
 from flows.progress import Progress
-from flows.run_info import announce_failure, rename_run, today, warn_if_late
+from flows.punctuality import punctual
+from flows.run_info import announce_failure, rename_run, today
 from runbooks import __version__
 from runbooks.adapters.interruption import interrupt
 from runbooks.adapters.memory import keep_memory_low
@@ -68,7 +69,6 @@ def coverage_sweep(
     budget = Allowance(max_tokens, max_cost)
     started, since, run_id = time.monotonic(), datetime.now(UTC), uuid.uuid4().hex
     workspace_id = workspace_id or None  # the form sends a field that was emptied as such
-    warn_if_late(since)
     active = count_active_workflows(workspace_id)
     if not dry_run:
         refresh_connector_metrics()
@@ -76,7 +76,8 @@ def coverage_sweep(
     changed = found[:limit]
     rename_run(f"{'dry run' if dry_run else 'sweep'} {today()} · {len(changed):,} changed")
     get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
-    done = BatchOutcome() if dry_run else write_all(changed, writer=writer, run_id=run_id, full=full, budget=budget)
+    with punctual(since) as remarks:
+        done = BatchOutcome() if dry_run else write_all(changed, writer=writer, run_id=run_id, full=full, budget=budget)
     handled = len(changed) if dry_run else done.generated + len(done.failed)
     later = len(found) - len(changed)
     report = SweepReport(
@@ -91,7 +92,10 @@ def coverage_sweep(
         fallbacks=done.fallbacks,
         coverage=report_coverage(workspace_id, keep=not dry_run),
         duration_s=round(time.monotonic() - started, 2),
+        remarks=tuple(remarks),
     )
+    # A clock that was set meanwhile must not hide what was written before or after.
+    since = min(since, datetime.now(UTC) - timedelta(seconds=report.duration_s))
     report_sweep(report, since=since, workspace_id=workspace_id)
     return conclude(report)
 

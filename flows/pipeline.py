@@ -12,7 +12,7 @@ from prefect.utilities.annotations import opaque
 from runbooks.core.batch import Candidate, Failed
 from runbooks.core.report import BatchOutcome, lost_batch
 from runbooks.core.spending import UNLIMITED, Allowance
-from runbooks.errors import RunbooksError
+from runbooks.errors import DatabaseUnreachable, RunbooksError
 from runbooks.settings import WriterChoice
 from tasks.extract import extract_integrations
 from tasks.fetch import fetch_changed_workflows
@@ -38,6 +38,8 @@ class Running:
         for step in self.steps:
             step.wait()
             error = step.state.result(raise_on_failure=False) if step.state.is_failed() else None
+            if isinstance(error, DatabaseUnreachable):
+                raise error  # waited for in vain, and the other batches would wait as long, one after the other
             if isinstance(error, BaseException):
                 return lost_batch(Failed(one.workflow_id, one_line(error)) for one in self.candidates)
         outcome: BatchOutcome = self.steps[-1].result()

@@ -1,6 +1,6 @@
-"""What a flow run shows of itself: its name, how late it started, and who is told when it fails."""
+"""What a flow run shows of itself: its name, and who is told when it fails."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from prefect.runtime import flow_run as current_run
 
 from runbooks.errors import RunbooksError
 
-LATE = timedelta(minutes=15)
 FAILED = "runbooks.sweep.failed"
 
 
@@ -28,14 +27,6 @@ def rename_run(name: str) -> None:
             client.update_flow_run(UUID(run_id), name=name)
     except (PrefectException, OSError) as error:
         get_run_logger().debug("the run keeps its first name: %s", type(error).__name__)
-
-
-def warn_if_late(now: datetime) -> None:
-    """Say that the run starts long after its time, as when no worker was there."""
-    due = current_run.scheduled_start_time
-    if due is not None and now - due > LATE:
-        minutes = (now - due).total_seconds() / 60
-        get_run_logger().warning("this run was due %.0f minutes ago; was a worker there and free?", minutes)
 
 
 def announce_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's

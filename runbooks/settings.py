@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     work_queue: str = Field(default="default", min_length=1)
     sweep_cron: str = Field(default="0 2 * * *", min_length=1)
     """When the nightly sweep runs."""
+    sweep_max_hours: float = Field(default=6, gt=0, le=1000)
+    """A sweep that takes longer says so; started at 02:00, it is done when people come to work."""
     timezone: str = "UTC"
     """Time zone of that schedule, like `Europe/Berlin`."""
 

@@ -79,6 +79,8 @@ class SweepReport(Frozen):
     llm: LLMUse
     fallbacks: dict[str, int]
     duration_s: float
+    remarks: tuple[str, ...] = ()
+    """What was wrong with its time: it started late, or takes long."""
     coverage: CoverageReport
 
     @property

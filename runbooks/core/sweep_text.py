@@ -23,7 +23,7 @@ class WrittenRunbook(Frozen):
 
 def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, links: Mapping[str, str | None]) -> str:
     """The page; `links` says by workflow id where a runbook can be read."""
-    lines = [f"**{report.headline}**"]
+    lines = [f"**{report.headline}**", *(f"\nThis sweep: {_cell(remark)}." for remark in report.remarks)]
     if written:
         lines += ["", f"## Written{_of(len(written), report.generated)}", ""]
         lines += ["| runbook | worst case | by | workflow |", "|---|---|---|---|"]

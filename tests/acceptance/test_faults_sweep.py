@@ -145,9 +145,7 @@ def test_postgresql_killed_under_a_sweep_is_waited_for(up: Up, llm_server: LLMSe
     before = stored(up)
     kill(psutil.Process(int((up.home / "postgres" / "data" / "postmaster.pid").read_text().split("\n")[0])))
     assert ended(up, run) == "COMPLETED", up.run(run)["state"]
-    # Answers that come while there is no database to keep them in are asked for again: at most those of the two batches
-    # that were on their way.
-    nothing_lost_nothing_twice(up, before, llm_server, again=2 * BATCH)
+    nothing_lost_nothing_twice(up, before, llm_server, again=0)
 
 
 def test_the_prefect_server_killed_under_a_sweep_is_waited_for(up: Up, llm_server: LLMServer) -> None:
