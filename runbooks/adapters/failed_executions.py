@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
+from runbooks.adapters.hiding import Hiding, read_hiding
 from runbooks.adapters.history_sql import ATTEMPT_KEY, IS_FAILURE, IS_REPLAY
-from runbooks.adapters.policies import read_policies
 from runbooks.adapters.schema import HostSchema
 from runbooks.core.failed_execution import (
     CallAttempt,
@@ -19,8 +19,6 @@ from runbooks.core.failed_execution import (
     completed_before,
     failed_run,
 )
-from runbooks.core.policy import NO_POLICY
-from runbooks.core.redaction import Rules, redact
 from runbooks.errors import ExecutionNotFailed, ExecutionNotFound
 
 LONGEST_READ = 20_000
@@ -58,7 +56,7 @@ def find_failed(connection: Connection, execution_id: str, *, schema: HostSchema
         raise ExecutionNotFailed(f"execution {execution_id} is a deterministic replay, which calls nothing{original}")
     if row["status"] != "failed":
         raise ExecutionNotFailed(f"execution {execution_id} is {row['status']}; only a failed one can be explained")
-    message, code, node = _error(row["error"], _rules(connection, row["workspace_id"], schema))
+    message, code, node = _error(row["error"], read_hiding(connection, row["workspace_id"], schema=schema))
     return Execution(
         id=row["id"],
         workflow_id=row["workflow_id"],
@@ -80,27 +78,22 @@ def read_failure(
     schema: HostSchema,
 ) -> Failure:
     """Where it failed and how, what had run before, and the earlier failures of that node in the window before."""
-    rules = _rules(connection, execution.workspace_id, schema)
-    runs = _runs(connection, execution.id, schema, rules)
+    hiding = read_hiding(connection, execution.workspace_id, schema=schema)
+    runs = _runs(connection, execution.id, schema, hiding)
     run = failed_run(runs, survived=survived, named_node=execution.named_node)
-    earlier = _earlier(connection, execution, run, window_days, schema, rules) if run else []
+    earlier = _earlier(connection, execution, run, window_days, schema, hiding) if run else []
     return Failure(
         execution=execution,
         run=run,
         before=completed_before(runs, run),
-        attempts=_attempts(connection, execution.id, run, schema, rules) if run else (),
+        attempts=_attempts(connection, execution.id, run, schema, hiding) if run else (),
         earlier=tuple(earlier[:MOST_EARLIER]),
         earlier_cut=len(earlier) > MOST_EARLIER,
         window_days=window_days,
     )
 
 
-def _rules(connection: Connection, workspace_id: str, schema: HostSchema) -> Rules:
-    """What the workspace wants hidden besides secrets; a row of ours may be shown where the platform's is not."""
-    return read_policies(connection, [workspace_id], schema=schema).get(workspace_id, NO_POLICY).rules
-
-
-def _runs(connection: Connection, execution_id: str, schema: HostSchema, rules: Rules) -> list[NodeRun]:
+def _runs(connection: Connection, execution_id: str, schema: HostSchema, hiding: Hiding) -> list[NodeRun]:
     query = f"""
         SELECT n.id::text, n.node_id, n.node_type, n.node_name, n.status, left(n.error::text, {LONGEST_READ}) AS error
         FROM execution_nodes n WHERE n.execution_id = CAST(:id AS {schema.id_type})
@@ -108,13 +101,13 @@ def _runs(connection: Connection, execution_id: str, schema: HostSchema, rules: 
     """  # noqa: S608 - as above
     found = []
     for row in connection.execute(text(query), {"id": execution_id}).mappings():
-        message, code, _ = _error(row["error"], rules)
+        message, code, _ = _error(row["error"], hiding)
         found.append(
             NodeRun(
                 id=row["id"],
                 node_key=row["node_id"],
                 node_type=row["node_type"] or "",
-                node_name=redact(row["node_name"] or "", rules),
+                node_name=hiding.name(row["node_name"] or "") or "",
                 status=row["status"],
                 message=message,
                 error_code=code,
@@ -130,7 +123,7 @@ OF_RUN = """(a.execution_node_id = CAST(:run AS {id}) OR (a.execution_node_id IS
 
 
 def _attempts(
-    connection: Connection, execution_id: str, run: NodeRun, schema: HostSchema, rules: Rules
+    connection: Connection, execution_id: str, run: NodeRun, schema: HostSchema, hiding: Hiding
 ) -> tuple[CallAttempt, ...]:
     if not run.id:
         return ()
@@ -146,11 +139,11 @@ def _attempts(
         ) attempts ORDER BY happened_at DESC, attempt_no DESC LIMIT {MOST_ATTEMPTS}
     """  # noqa: S608 - as above
     rows = connection.execute(text(query), {"execution": execution_id, "run": run.id, "type": run.node_type})
-    return tuple(reversed([_attempt(row, rules) for row in rows.mappings()]))
+    return tuple(reversed([_attempt(row, hiding) for row in rows.mappings()]))
 
 
 def _earlier(
-    connection: Connection, execution: Execution, run: NodeRun, window_days: int, schema: HostSchema, rules: Rules
+    connection: Connection, execution: Execution, run: NodeRun, window_days: int, schema: HostSchema, hiding: Hiding
 ) -> list[EarlierFailure]:
     """Earlier failures at the same node, latest first, one more than are wanted when there are too many.
 
@@ -192,11 +185,11 @@ def _earlier(
         "since": until - timedelta(days=window_days),
         "until": until,
     }
-    return [_earlier_failure(row, rules) for row in connection.execute(text(query), given).mappings()]
+    return [_earlier_failure(row, hiding) for row in connection.execute(text(query), given).mappings()]
 
 
-def _earlier_failure(row: RowMapping, rules: Rules) -> EarlierFailure:
-    message, code, _ = _error(row["error"], rules)
+def _earlier_failure(row: RowMapping, hiding: Hiding) -> EarlierFailure:
+    message, code, _ = _error(row["error"], hiding)
     at = row["at"].replace(tzinfo=UTC)
     return EarlierFailure(
         at=at,
@@ -204,20 +197,20 @@ def _earlier_failure(row: RowMapping, rules: Rules) -> EarlierFailure:
         recovered_at=_aware(row["recovered_at"]),
         message=message,
         node_error_code=code,
-        last_attempt=_attempt(row, rules) if row["status"] else None,
+        last_attempt=_attempt(row, hiding) if row["status"] else None,
     )
 
 
-def _attempt(row: RowMapping, rules: Rules) -> CallAttempt:
+def _attempt(row: RowMapping, hiding: Hiding) -> CallAttempt:
     return CallAttempt(
         status=row["status"],
         status_code=row["status_code"],
-        error_code=redact(row["error_code"], rules) if row["error_code"] else None,
-        message=_shown(row["message"] or "", rules),
+        error_code=hiding.name(row["error_code"] or ""),
+        message=_shown(row["message"] or "", hiding),
     )
 
 
-def _error(raw: str | None, rules: Rules) -> tuple[str, str | None, str | None]:
+def _error(raw: str | None, hiding: Hiding) -> tuple[str, str | None, str | None]:
     """Message, code and node of an error column: an object as the engine writes it, or whatever else is there."""
     try:
         value: Any = json.loads(raw, strict=False) if raw else None
@@ -225,15 +218,15 @@ def _error(raw: str | None, rules: Rules) -> tuple[str, str | None, str | None]:
         value = raw
     if not isinstance(value, dict):
         said = value if isinstance(value, str) else json.dumps(value) if value is not None else ""
-        return _shown(said, rules), None, None
+        return _shown(said, hiding), None, None
     message = value.get("message")
     said = message if isinstance(message, str) and message.strip() else json.dumps(value) if value else ""
     code, node = _first(value, CODE_NAMES), _first(value, NODE_NAMES)
-    return _shown(said, rules), redact(code, rules) if code else None, redact(node, rules) if node else None
+    return _shown(said, hiding), hiding.name(code or ""), hiding.name(node or "")
 
 
-def _shown(said: str, rules: Rules) -> str:
-    return redact(said[:LONGEST_READ], rules)[:LONGEST_TEXT]
+def _shown(said: str, hiding: Hiding) -> str:
+    return hiding.text(said[:LONGEST_READ])[:LONGEST_TEXT]
 
 
 def _first(value: dict[str, Any], names: Collection[str]) -> str | None:

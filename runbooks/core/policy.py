@@ -36,6 +36,8 @@ class WorkspacePolicy(Frozen):
     """What one runbook may cost."""
     problem: str | None = None
     """Why the policy cannot be read. Nothing is sent then: a policy that is not understood allows nothing."""
+    rules_are_known: bool = True
+    """Whether it is understood at least what must be hidden."""
 
     def refuses(self, model: str, *, priced: bool = True) -> str | None:
         """Why a model may not be asked for this workspace; None when it may. `priced`: it is known what it costs."""
@@ -69,14 +71,18 @@ def policy_from(row: Mapping[str, Any]) -> WorkspacePolicy:
     if not row.get("enabled"):
         return NO_POLICY
     try:
+        rules = tuple(_compiled(rule) for rule in _rules(row.get("redaction_rules")))
+    except PolicyUnreadable as error:
+        return WorkspacePolicy(problem=str(error), rules_are_known=False)
+    try:
         return WorkspacePolicy(
             allowed_models=_texts(row.get("allowed_ai_models"), "allowed_ai_models"),
             blocked_models=_texts(row.get("blocked_ai_models"), "blocked_ai_models"),
-            rules=tuple(_compiled(rule) for rule in _rules(row.get("redaction_rules"))),
+            rules=rules,
             allowance=_allowance(row),
         )
     except PolicyUnreadable as error:
-        return WorkspacePolicy(problem=str(error))
+        return WorkspacePolicy(rules=rules, problem=str(error))
 
 
 def _names(model: str, models: Sequence[str]) -> bool:

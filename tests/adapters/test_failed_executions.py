@@ -5,11 +5,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from runbooks.adapters.catalogue_files import load_classifier
 from runbooks.adapters.failed_executions import find_failed, read_failure
+from runbooks.adapters.hiding import WITHHELD, Hiding
 from runbooks.adapters.known_workflows import read_known
 from runbooks.adapters.schema import HostSchema, inspect_schema
 from runbooks.adapters.store import upsert_runbooks
+from runbooks.core.classifier import ErrorFacts
 from runbooks.core.failed_execution import CallAttempt, Failure
+from runbooks.core.failure_classes import FailureClass
+from runbooks.core.redaction_rule import RedactionRule
 from runbooks.errors import ExecutionNotFailed, ExecutionNotFound, WorkflowNotFound
 from tests.support.history import NOW, add_attempt, add_execution, add_run, add_workflow, add_workspace, insert_row
 from tests.support.stored import make_generated, make_runbook
@@ -168,6 +173,55 @@ def test_what_the_workspace_wants_hidden_is_hidden(platform: Platform) -> None:
     assert shown.run is not None
     assert re.search("CUST-4711", repr(shown)) is None
     assert "no such customer" in shown.run.message
+
+
+@pytest.mark.parametrize("rules", [["(unclosed"], [{"nonsense": 1}], [7]])
+def test_rules_that_cannot_be_applied_let_no_text_through(platform: Platform, rules: Any) -> None:
+    if platform.connection.execute(text("SELECT to_regclass('workspace_policies') IS NULL")).scalar_one():
+        pytest.skip("this generation has no policies")
+    insert_row(
+        platform.connection, "workspace_policies", workspace_id=platform.workspace, enabled=True, redaction_rules=rules
+    )
+    said = f"no such customer CUST-4711 {'a' * 3000}"
+    execution = platform.execution(NOW, error={"message": said, "code": said, "node": "charge"})
+    run = add_run(
+        platform.connection, execution, NOW, node_id="charge", status="failed", error={"message": said, "code": said},
+        node_name=said, sequence=1,
+    )  # fmt: skip
+    add_attempt(
+        platform.connection, execution, NOW, execution_node_id=run, status="server_error", status_code=503,
+        error_message=said, error_code="CUST-4711" + "a" * 60,
+    )  # fmt: skip
+    platform.failed_at(NOW - timedelta(days=1), said)
+    shown = platform.read(execution)
+    assert "CUST-4711" not in repr(shown)
+    assert shown.run is not None
+    assert (shown.run.node_key, shown.run.message) == ("charge", WITHHELD)
+    assert shown.attempts[0].status_code == 503
+    assert len(shown.earlier) == 1
+
+
+def test_a_text_that_a_rule_takes_too_long_over_is_withheld() -> None:
+    hiding = Hiding((RedactionRule(r"(?:x+x+)+y"),))
+    assert hiding.text("x" * 5000 + " CUST-4711") == WITHHELD
+    assert hiding.name("x" * 5000 + " CUST-4711") is None
+    assert hiding.text("") == ""
+
+
+def test_a_policy_that_is_wrong_elsewhere_still_tells_what_to_hide(platform: Platform) -> None:
+    if platform.connection.execute(text("SELECT to_regclass('workspace_policies') IS NULL")).scalar_one():
+        pytest.skip("this generation has no policies")
+    insert_row(
+        platform.connection, "workspace_policies", workspace_id=platform.workspace, enabled=True,
+        allowed_ai_models={"not": "a list"}, redaction_rules=[{"pattern": "CUST-[0-9]+"}],
+    )  # fmt: skip
+    shown = platform.read(platform.failed_at(NOW, "no such customer CUST-4711"))
+    assert shown.run is not None
+    assert shown.run.message.startswith("no such customer <")
+
+
+def test_a_text_that_is_withheld_is_no_evidence() -> None:
+    assert load_classifier().classify(ErrorFacts(message=WITHHELD)) is FailureClass.UNKNOWN
 
 
 # --- earlier failures ---
