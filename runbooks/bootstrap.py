@@ -5,6 +5,8 @@ in a fraction of the time.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -117,6 +119,7 @@ def open_writers(
         return Writers(catalogue=writer, catalogue_version=catalogue.version, keep_llm=choice == "auto")
     from runbooks.adapters.llm_writer import LLMWriter
     from runbooks.adapters.prompt_files import load_prompts
+    from runbooks.adapters.writing_pool import WritingPool
     from runbooks.core.prompting import Limits
     from runbooks.core.spending import Purse
 
@@ -131,5 +134,22 @@ def open_writers(
             "a limit of cost needs the model's prices: set RUNBOOKS_LLM_PRICE_INPUT and RUNBOOKS_LLM_PRICE_OUTPUT"
         )
     purse = Purse(budget, prices=model.prices, whose="the budget of this run")
-    llm = LLMWriter(model, catalogue=writer, prompts=load_prompts(), limits=limits, purse=purse)
+    prompts = load_prompts()
+    pool = WritingPool(
+        limits=limits, prompts=prompts, catalogue_version=catalogue.version, processes=settings.llm_processes
+    )
+    llm = LLMWriter(model, catalogue=writer, prompts=prompts, limits=limits, purse=purse, pool=pool)
     return Writers(catalogue=writer, catalogue_version=catalogue.version, llm=llm)
+
+
+@contextmanager
+def ready_to_write(
+    settings: Settings, choice: WriterChoice, run_id: str, budget: Allowance, *, workflows: int
+) -> Iterator[None]:
+    """Have ready what writing so many takes beside the model, before the first of them has been read."""
+    llm = open_writers(settings, choice, run_id, budget).llm
+    if llm is None or settings.task_runner != "local":  # the processes of a cluster see to it themselves
+        yield
+        return
+    with llm.prepared(workflows):
+        yield

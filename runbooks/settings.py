@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """For one request, from sending it to the last byte of the answer."""
     llm_concurrency: int = Field(default=16, ge=1, le=1024)
     """Requests at once, of the whole process."""
+    llm_processes: int | None = Field(default=None, ge=0, le=64)
+    """Processes that draft and judge beside the one that asks; unset: one for each processor but one, at most 4."""
     llm_shared_concurrency: int | None = Field(default=None, ge=1, le=100_000)
     """Requests at once of all processes together, kept to with the help of the Prefect server; unset: not shared."""
     llm_attempts: int = Field(default=4, ge=1, le=20)
@@ -116,6 +118,7 @@ class Settings(BaseSettings):
         "webhook_secrets",
         "llm_temperature",
         "llm_seed",
+        "llm_processes",
         "llm_headers",
         "llm_shared_concurrency",
         "llm_requests_per_minute",

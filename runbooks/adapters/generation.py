@@ -8,7 +8,8 @@ from functools import partial
 
 from runbooks.adapters.database import Database
 from runbooks.adapters.interruption import run_interruptible
-from runbooks.adapters.llm_writer import LLMSession, LLMWriter, PaidAnswers, Written
+from runbooks.adapters.ledger import PaidAnswers
+from runbooks.adapters.llm_writer import LLMSession, LLMWriter, Written
 from runbooks.adapters.patience import PATIENCE_S, persist
 from runbooks.adapters.policies import read_policies
 from runbooks.adapters.store import Draft, MadeFrom, read_drafts, read_made_from, save_draft
@@ -107,7 +108,7 @@ class _BatchRun:
         with self.database.begin() as connection:
             drafts = read_drafts(connection, list(prints.values()))
         try:
-            async with llm.session() as session, asyncio.TaskGroup() as group:
+            async with llm.session(len(wanted)) as session, asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._write_one(llm, session, facts, prints[facts.workflow.id], drafts))
                     for facts in most_important_first(wanted)

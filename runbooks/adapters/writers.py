@@ -70,7 +70,7 @@ async def write_unstored(writers: Writers, facts: Sequence[Facts]) -> list[Runbo
     """Write a runbook for each, in order, without looking into a database or storing anything."""
     if writers.llm is None:
         return [_stamped(writers, one, writers.catalogue.write(one)) for one in facts]
-    async with writers.llm.session() as session:
+    async with writers.llm.session(len(facts)) as session:
         written = await session.write_all(facts)
     for reason, count in Counter(one.fallback_reason for one in written if one.fallback_reason).items():
         logger.warning("%d of %d runbooks written by the catalogue alone: %s", count, len(written), reason)

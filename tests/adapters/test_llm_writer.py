@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from runbooks.adapters.catalogue_files import load_catalogue
+from runbooks.adapters.ledger import PaidAnswers
 from runbooks.adapters.llm import LLM
-from runbooks.adapters.llm_writer import LLMWriter, PaidAnswers, Written
+from runbooks.adapters.llm_writer import LLMWriter, Written
 from runbooks.adapters.node_knowledge import load_node_knowledge
 from runbooks.adapters.prompt_files import load_prompts
 from runbooks.core.batch import initial_facts

@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from runbooks.adapters.database import Database
 from runbooks.adapters.exports import export_files, read_exports
-from runbooks.adapters.llm_writer import cleaned
 from runbooks.adapters.prompt_files import load_prompts
 from runbooks.bootstrap import open_writers
 from runbooks.core.facts import Facts
+from runbooks.core.outgoing import cleaned
 from runbooks.core.prompting import CHARACTERS_PER_TOKEN, Limits, Prompter
 from runbooks.settings import Settings
 from tests.benchmarks.measure import Measured, measure
