@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.console import say
 from app.coverage import show_markdown
-from app.prefect_session import prefect_session
+from app.prefect_session import has_server, prefect_session
 from runbooks.bootstrap import open_database, open_writers
 from runbooks.core.coverage_text import coverage_markdown
 from runbooks.core.report import SweepReport
@@ -25,16 +25,19 @@ def run_sweep(
     writer: WriterChoice,
     dry_run: bool,
     budget: Allowance,
+    batch: bool,
     as_json: bool,
 ) -> int:
     """Sweep and print the report."""
-    report = sweep(workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run, budget=budget)
+    report = sweep(
+        workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run, budget=budget, batch=batch
+    )
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
         show_markdown(coverage_markdown(report.coverage))
         print(report.headline)
-        if report.llm.calls:
+        if report.llm.calls or report.llm.prompt_tokens:
             print(report.llm.sentence)
     for remark in report.remarks:
         say(f"this sweep: {remark}")
@@ -53,6 +56,7 @@ def sweep(
     writer: WriterChoice,
     dry_run: bool = False,
     budget: Allowance = UNLIMITED,
+    batch: bool = False,
 ) -> SweepReport:
     """Run the flow with a progress bar; what would fail for sure is told before Prefect starts."""
     settings = load_settings()
@@ -64,12 +68,19 @@ def sweep(
     database.require_workspace_id(workspace_id)
     if workspace_id is None:
         _ = database.schema
+    if settings.task_runner != "local":
+        server = has_server(settings)
+        from flows.runners import require_cluster
+
+        require_cluster(settings, server=server)
     with prefect_session(settings):
         from flows.coverage_sweep import SweepFailed, coverage_sweep
         from flows.progress import listener
+        from tasks.telling import speaker
 
         with _bar() as bar:
             task = bar.add_task("runbooks", total=None)
+            spoken = speaker.set(lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True))
             token = listener.set(lambda done, total: bar.update(task, completed=done, total=total))
             try:
                 # A flow that returns a state gives its data to the caller, which its type does not say.
@@ -81,6 +92,7 @@ def sweep(
                     dry_run=dry_run,
                     max_cost=budget.cost_usd,
                     max_tokens=budget.tokens,
+                    batch=batch,
                 )
             except SweepFailed as failure:
                 return failure.report
@@ -88,6 +100,7 @@ def sweep(
                 return SweepReport.model_validate(report)
             finally:
                 listener.reset(token)
+                speaker.reset(spoken)
 
 
 def _bar() -> Progress:

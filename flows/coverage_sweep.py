@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from prefect import flow, get_run_logger
@@ -9,6 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from flows.llm_batches import ask_in_batches
 from flows.pipeline import run_batches
 from flows.progress import Progress
 from flows.punctuality import punctual
@@ -16,11 +18,13 @@ from flows.run_info import announce_failure, rename_run, today
 from runbooks import __version__
 from runbooks.adapters.interruption import interrupt
 from runbooks.adapters.memory import keep_memory_low
+from runbooks.bootstrap import ready_to_write
 from runbooks.core.batch import Candidate
 from runbooks.core.report import BatchOutcome, SweepReport
 from runbooks.core.spending import Allowance
 from runbooks.errors import RunbooksError
 from runbooks.settings import WriterChoice, load_settings
+from tasks.batch import Orders
 from tasks.fetch import count_active_workflows, find_changed_workflows
 from tasks.metrics import refresh_connector_metrics
 from tasks.report import report_coverage, report_sweep
@@ -53,6 +57,7 @@ def coverage_sweep(
     dry_run: bool = False,
     max_cost: NonNegativeFloat | None = None,
     max_tokens: NonNegativeInt | None = None,
+    batch: bool = False,
 ) -> State[SweepReport]:
     """Write a runbook for every active workflow that changed, and report coverage.
 
@@ -61,9 +66,10 @@ def coverage_sweep(
         full: Write every runbook anew, changed or not.
         limit: At most so many workflows, the busiest first; empty for all.
         writer: Who writes. auto: the language model when one is configured, else the catalogue.
-        dry_run: Only count what would be written; nothing is stored and no model is called.
+        dry_run: Only count what a sweep would write now; nothing is stored and no model is called.
         max_cost: Spend at most so many US dollars on the model; the catalogue writes the rest. Empty for no limit.
         max_tokens: Use at most so many tokens of the model; empty for no limit.
+        batch: Ask the model in batches of its server, at half the price; the answers may take a day.
     """
     keep_memory_low()
     budget = Allowance(max_tokens, max_cost)
@@ -72,12 +78,15 @@ def coverage_sweep(
     active = count_active_workflows(workspace_id)
     if not dry_run:
         refresh_connector_metrics()
-    found = find_changed_workflows(workspace_id, full=full, writer=writer, run_id=run_id, budget=budget)
+    found = find_changed_workflows(
+        workspace_id, full=full, writer=writer, run_id=run_id, budget=budget, rehearsal=dry_run
+    )
     changed = found[:limit]
     rename_run(f"{'dry run' if dry_run else 'sweep'} {today()} · {len(changed):,} changed")
     get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
     with punctual(since) as remarks:
-        done = BatchOutcome() if dry_run else write_all(changed, writer=writer, run_id=run_id, full=full, budget=budget)
+        orders = Orders(writer=writer, run_id=run_id, full=full, budget=budget)
+        done = BatchOutcome() if dry_run else write_all(changed, orders, ahead=batch)
     handled = len(changed) if dry_run else done.generated + len(done.failed)
     later = len(found) - len(changed)
     report = SweepReport(
@@ -100,18 +109,19 @@ def coverage_sweep(
     return conclude(report)
 
 
-def write_all(
-    changed: list[Candidate], *, writer: WriterChoice, run_id: str, full: bool, budget: Allowance
-) -> BatchOutcome:
-    """Write what changed, batch by batch, and tell how far it is."""
+def write_all(changed: list[Candidate], orders: Orders, *, ahead: bool) -> BatchOutcome:
+    """Write what changed, batch by batch, and tell how far it is; `ahead`: the model is asked for all of it before."""
+    if ahead:
+        orders = replace(orders, asked_before=ask_in_batches(changed, orders))
     progress = Progress(len(changed))
-    size = load_settings().batch_size
-    try:
-        for outcome in run_batches(changed, batch_size=size, writer=writer, run_id=run_id, full=full, budget=budget):
-            progress.add(outcome)
-    except BaseException:  # cancelled, or stopped by a signal: calls of a model would go on for minutes
-        interrupt()
-        raise
+    settings = load_settings()
+    with ready_to_write(settings, orders.writer, orders.run_id, orders.budget, workflows=len(changed)):
+        try:
+            for outcome in run_batches(changed, orders, batch_size=settings.batch_size):
+                progress.add(outcome)
+        except BaseException:  # cancelled, or stopped by a signal: calls of a model would go on for minutes
+            interrupt()
+            raise
     return progress.summed
 
 

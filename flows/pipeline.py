@@ -9,21 +9,23 @@ from prefect import Task
 from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import opaque
 
+from flows.runners import AnyRunner, open_cluster
 from runbooks.core.batch import Candidate, Failed
 from runbooks.core.report import BatchOutcome, lost_batch
-from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.errors import DatabaseUnreachable, RunbooksError
-from runbooks.settings import WriterChoice
-from tasks.extract import extract_integrations
-from tasks.fetch import fetch_changed_workflows
-from tasks.generate import generate_runbooks
-from tasks.metrics import aggregate_connector_metrics
-from tasks.store import upsert_runbooks
+from runbooks.settings import load_settings
+from tasks.batch import Orders, run_steps, write_batch
 
-AnyTask = Task[..., Any]
-
-BATCHES_AT_ONCE = 2
-"""One batch waits for the LLM or the database while the next one is read; more would only hold more in memory."""
+STEPS = {
+    "fetch_changed_workflows": "fetch",
+    "extract_integrations": "extract integrations",
+    "aggregate_connector_metrics": "join history",
+    "generate_runbooks": "write",
+    "upsert_runbooks": "store",
+}
+"""What the runs of a batch's tasks are called."""
+BATCHES_AT_ONCE = 3
+"""One is stored, one waits for the LLM, one is read; more would only hold more in memory."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,18 @@ class Running:
         for step in self.steps:
             step.wait()
             error = step.state.result(raise_on_failure=False) if step.state.is_failed() else None
-            if isinstance(error, DatabaseUnreachable):
-                raise error  # waited for in vain, and the other batches would wait as long, one after the other
             if isinstance(error, BaseException):
-                return lost_batch(Failed(one.workflow_id, one_line(error)) for one in self.candidates)
-        outcome: BatchOutcome = self.steps[-1].result()
+                return self._lost(error)
+        try:
+            outcome: BatchOutcome = self.steps[-1].result()
+        except Exception as error:  # a process of a cluster died under it, again and again
+            return self._lost(error)
         return outcome
+
+    def _lost(self, error: BaseException) -> BatchOutcome:
+        if isinstance(error, DatabaseUnreachable):
+            raise error  # waited for in vain, and the other batches would wait as long, one after the other
+        return lost_batch(Failed(one.workflow_id, one_line(error)) for one in self.candidates)
 
 
 def one_line(error: BaseException) -> str:
@@ -51,31 +59,24 @@ def one_line(error: BaseException) -> str:
     return str(error) if isinstance(error, RunbooksError) else f"its batch failed: {type(error).__name__}"
 
 
-def submit_batch(
-    candidates: Sequence[Candidate],
-    *,
-    label: str,
-    writer: WriterChoice,
-    run_id: str,
-    history: bool,
-    full: bool,
-    budget: Allowance,
-) -> Running:
-    """Send one batch on its way."""
+def submit_steps(candidates: Sequence[Candidate], orders: Orders, *, label: str) -> Running:
+    """Send one batch on its way in this process, each step a task run of its own."""
+    futures: list[PrefectFuture[Any]] = []
 
-    def named(step: AnyTask, what: str) -> AnyTask:
-        return step.with_options(task_run_name=f"{what}: {label}")
+    def submit(step: Task[..., Any], value: Any, **options: Any) -> PrefectFuture[Any]:
+        named = step.with_options(task_run_name=f"{STEPS[step.name]}: {label}")
+        futures.append(named.submit(_whole(value), **options))
+        return futures[-1]
 
-    fetched = named(fetch_changed_workflows, "fetch").submit(_whole(list(candidates)))
-    extracted = named(extract_integrations, "extract integrations").submit(_whole(fetched))
-    aggregated = named(aggregate_connector_metrics, "join history").submit(
-        _whole(extracted), include_historical_data=history
-    )
-    generated = named(generate_runbooks, "write").submit(
-        _whole(aggregated), writer=writer, run_id=run_id, full=full, budget=budget
-    )
-    upserted = named(upsert_runbooks, "store").submit(_whole(generated))
-    return Running(candidates, (fetched, extracted, aggregated, generated, upserted))
+    run_steps(list(candidates), orders, submit)
+    return Running(candidates, tuple(futures))
+
+
+def submit_whole(candidates: Sequence[Candidate], orders: Orders, *, label: str, cluster: AnyRunner) -> Running:
+    """Send one batch to a cluster, as one task run: a hop costs tens of milliseconds, and definitions are large."""
+    named = write_batch.with_options(task_run_name=f"write and store: {label}")
+    future = cluster.submit(named, {"candidates": list(candidates), "orders": orders})
+    return Running(candidates, (future,))
 
 
 def _whole(value: Any) -> Any:
@@ -83,25 +84,20 @@ def _whole(value: Any) -> Any:
     return opaque(value)
 
 
-def run_batches(
-    candidates: Sequence[Candidate],
-    *,
-    batch_size: int,
-    writer: WriterChoice,
-    run_id: str,
-    history: bool = True,
-    full: bool = False,
-    budget: Allowance = UNLIMITED,
-) -> Iterator[BatchOutcome]:
-    """Run all batches, a few at once, and yield each outcome as it comes."""
+def run_batches(candidates: Sequence[Candidate], orders: Orders, *, batch_size: int) -> Iterator[BatchOutcome]:
+    """Run all batches, a few at once or as many as a cluster takes, and yield each outcome in their order."""
     running: deque[Running] = deque()
     batches = [candidates[start : start + batch_size] for start in range(0, len(candidates), batch_size)]
-    for number, batch in enumerate(batches, start=1):
-        label = f"batch {number} of {len(batches)}, {len(batch)} workflow{'' if len(batch) == 1 else 's'}"
-        running.append(
-            submit_batch(batch, label=label, writer=writer, run_id=run_id, history=history, full=full, budget=budget)
-        )
-        if len(running) >= BATCHES_AT_ONCE:
+    with open_cluster(load_settings()) as cluster:
+        at_once = BATCHES_AT_ONCE if cluster is None else len(batches)
+        for number, batch in enumerate(batches, start=1):
+            label = f"batch {number} of {len(batches)}, {len(batch)} workflow{'' if len(batch) == 1 else 's'}"
+            if cluster is None:
+                running.append(submit_steps(batch, orders, label=label))
+            else:
+                alone = orders.alone(number, share=len(batch) / len(candidates))
+                running.append(submit_whole(batch, alone, label=label, cluster=cluster))
+            if len(running) >= at_once:
+                yield running.popleft().outcome()
+        while running:
             yield running.popleft().outcome()
-    while running:
-        yield running.popleft().outcome()

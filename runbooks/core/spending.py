@@ -60,6 +60,13 @@ class Allowance:
         """Whether it limits anything."""
         return self.tokens is not None or self.cost_usd is not None
 
+    def share(self, part: float) -> "Allowance":
+        """A part of it, rounded down, for those who cannot ask each other what is left."""
+        return Allowance(
+            tokens=None if self.tokens is None else int(self.tokens * part),
+            cost_usd=None if self.cost_usd is None else self.cost_usd * part,
+        )
+
 
 UNLIMITED = Allowance()
 
