@@ -61,6 +61,7 @@ def sweep(
     dry_run: Annotated[bool, Flag] = False,
     max_cost: Annotated[float | None, Parameter(validator=lambda _type, value: _not_negative(value))] = None,
     max_tokens: Annotated[int | None, Parameter(validator=lambda _type, value: _not_negative(value))] = None,
+    batch: Annotated[bool, Flag] = False,
     json: Annotated[bool, Flag] = False,
 ) -> int:
     """Write a runbook for every active workflow that changed, and report coverage.
@@ -70,9 +71,10 @@ def sweep(
         full: Write every runbook anew, changed or not.
         limit: At most so many workflows, the busiest first.
         writer: Who writes; auto is the LLM when one is configured, else the catalogue.
-        dry_run: Only count what would be written; nothing is stored and no model is called.
+        dry_run: Only count what a sweep would write now; nothing is stored and no model is called.
         max_cost: Spend at most so many US dollars on the model; the catalogue writes the rest.
         max_tokens: Use at most so many tokens of the model; the catalogue writes the rest.
+        batch: Ask the model in batches of its server, at half the price; the answers may take a day.
         json: Print the report as JSON, and nothing else, on stdout.
     """
     from app.sweep import run_sweep
@@ -85,6 +87,7 @@ def sweep(
         writer=writer,
         dry_run=dry_run,
         budget=Allowance(max_tokens, max_cost),
+        batch=batch,
         as_json=json,
     )
 

@@ -1,7 +1,13 @@
 """Fetching what changed."""
 
-from prefect import task
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 
+from prefect import task
+from sqlalchemy import Connection
+
+from runbooks.adapters.history import refresh_history
 from runbooks.adapters.platform import count_active, find_changed, find_one, read_workflows
 from runbooks.adapters.store import read_runbook
 from runbooks.bootstrap import open_database, open_writers
@@ -30,13 +36,30 @@ def find_changed_workflows(
     writer: WriterChoice,
     run_id: str,
     budget: Allowance = UNLIMITED,
+    rehearsal: bool = False,
 ) -> list[Candidate]:
-    """Find the active workflows that need a new runbook, busiest first, in one pass inside the database."""
+    """Find the active workflows that need a new runbook, busiest first, in one pass inside the database.
+
+    `rehearsal`: with the history of now, as it is refreshed by a sweep, and of which nothing is kept.
+    """
     settings = load_settings()
     database = open_database(settings)
     wanted = open_writers(settings, writer, run_id, budget).wanted
-    with database.begin() as connection:
-        return find_changed(connection, schema=database.schema, wanted=wanted, workspace_id=workspace_id, full=full)
+    schema = database.schema
+    with database.begin() as connection, _forgotten(connection) if rehearsal else nullcontext():
+        if rehearsal:
+            refresh_history(connection, days=settings.history_days, now=datetime.now(UTC))
+        return find_changed(connection, schema=schema, wanted=wanted, workspace_id=workspace_id, full=full)
+
+
+@contextmanager
+def _forgotten(connection: Connection) -> Iterator[None]:
+    """Take back all that is done in here."""
+    savepoint = connection.begin_nested()
+    try:
+        yield
+    finally:
+        savepoint.rollback()
 
 
 @task(task_run_name="find workflow", **OPTIONS)

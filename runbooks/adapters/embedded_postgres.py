@@ -90,7 +90,7 @@ class EmbeddedPostgres:
 
     def mended(self, error: DatabaseUnreachable) -> DatabaseUnreachable:
         """Start a server that is gone; returns what is wrong, which is seldom what its clients are told."""
-        if isinstance(error, DatabaseFull) or self.space_left() < LEAST_SPACE:
+        if isinstance(error, DatabaseFull) or self.is_full():
             return DatabaseFull(self.full())
         try:
             self.start()
@@ -98,13 +98,13 @@ class EmbeddedPostgres:
             return DatabaseUnreachable(str(failure))
         return error
 
-    def space_left(self) -> int:
-        """Bytes that may still be stored."""
-        return shutil.disk_usage(self._folder).free
+    def is_full(self) -> bool:
+        """Whether there is too little space for the server to go on."""
+        return shutil.disk_usage(self._folder).free < LEAST_SPACE
 
     def full(self) -> str:
         """Say that the disk is full, and what to do."""
-        left = self.space_left() / 1e6
+        left = shutil.disk_usage(self._folder).free / 1e6
         return (
             f"the disk of the embedded database is full: {left:.0f} MB left in {self._folder}; "
             "free some space there and run it again, what is stored is kept"
@@ -232,13 +232,22 @@ class EmbeddedPostgres:
         """Turn what can go wrong here into one line that says what to do."""
         try:
             yield
-        except OSError as error:
-            place = error.filename or self._folder
-            raise EmbeddedPostgresError(
-                f"the embedded PostgreSQL cannot use {place}: {error.strerror}; {OTHER_HOME}"
-            ) from error
-        except subprocess.SubprocessError as error:
-            raise EmbeddedPostgresError(f"the embedded PostgreSQL does not start: {error}; see {self._log}") from error
-        except (psycopg.Error, KeyError) as error:
-            line = str(error).strip().partition("\n")[0]
-            raise EmbeddedPostgresError(f"the embedded PostgreSQL refuses: {line}; see {self._log}") from error
+        except (OSError, EmbeddedPostgresError, subprocess.SubprocessError, psycopg.Error, KeyError) as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: Exception) -> EmbeddedPostgresError:
+        line = str(error).strip().partition("\n")[0]
+        if self._folder.exists() and self.is_full():
+            return EmbeddedPostgresError(self.full())
+        match error:
+            case EmbeddedPostgresError():
+                return error
+            case OSError():
+                place = error.filename or self._folder
+                return EmbeddedPostgresError(
+                    f"the embedded PostgreSQL cannot use {place}: {error.strerror}; {OTHER_HOME}"
+                )
+            case subprocess.SubprocessError():
+                return EmbeddedPostgresError(f"the embedded PostgreSQL does not start: {line}; see {self._log}")
+            case _:
+                return EmbeddedPostgresError(f"the embedded PostgreSQL refuses: {line}; see {self._log}")

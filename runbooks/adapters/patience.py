@@ -37,7 +37,8 @@ async def persist(
 
 def tell(error: DatabaseUnreachable, patience_s: float) -> None:
     """Say why nothing goes on, as soon as that is so."""
-    logger.warning("%s; trying again for %.0f min", error, patience_s / 60)
+    how_long = f"{patience_s / 60:.0f} min" if patience_s >= 90 else f"{patience_s:.0f} s"
+    logger.warning("%s; trying again for %s", error, how_long)
 
 
 async def _persist(action: Callable[[], None], deadline: float) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import URL, text
 from flows.coverage_sweep import coverage_sweep
 from flows.workflow_published import workflow_published
 from runbooks.core.report import SweepReport
-from tests.support.hosts import connected, insert_workflow, insert_workspace
+from tests.support.hosts import connected, insert_execution, insert_workflow, insert_workspace
 
 NODES = [{"id": "in", "type": "trigger_webhook"}, {"id": "tell", "type": "slack", "config": {"channel": "#ops"}}]
 EDGES = [{"id": "e", "source": "in", "target": "tell"}]
@@ -96,6 +96,20 @@ def test_a_dry_run_counts_and_writes_nothing(shop: URL) -> None:
     with connected(shop) as connection:
         counts = {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables}
     assert counts == dict.fromkeys(tables, 0)
+
+
+def test_a_dry_run_counts_what_history_says_by_now_and_keeps_nothing_of_it(shop: URL) -> None:
+    run()
+    assert run(dry_run=True)[1].changed == 0
+    with connected(shop) as connection:
+        workflow = str(connection.execute(text("SELECT id::text FROM workflows WHERE name = 'Orders'")).scalar_one())
+    for _ in range(20):
+        insert_execution(shop, workflow, node_key="tell", node_type="slack", error="Slack error: invalid_auth")
+    assert run(dry_run=True)[1].changed == 1
+    with connected(shop) as connection:
+        assert connection.execute(text("SELECT count(*) FROM runbook_failure_groups")).scalar_one() == 0
+    assert run()[1].generated == 1
+    assert run(dry_run=True)[1].changed == 0
 
 
 def test_the_report_links_each_runbook_and_names_what_failed(shop: URL, monkeypatch: pytest.MonkeyPatch) -> None:
