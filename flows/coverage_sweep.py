@@ -81,7 +81,7 @@ def coverage_sweep(
     found = find_changed_workflows(
         workspace_id, full=full, writer=writer, run_id=run_id, budget=budget, rehearsal=dry_run
     )
-    changed = found[:limit]
+    changed = list(found[:limit])
     rename_run(f"{'dry run' if dry_run else 'sweep'} {today()} · {len(changed):,} changed")
     get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
     with punctual(since) as remarks:

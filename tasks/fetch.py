@@ -1,6 +1,7 @@
 """Fetching what changed."""
 
-from collections.abc import Iterator
+from collections import UserList
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 
@@ -37,7 +38,7 @@ def find_changed_workflows(
     run_id: str,
     budget: Allowance = UNLIMITED,
     rehearsal: bool = False,
-) -> list[Candidate]:
+) -> Sequence[Candidate]:
     """Find the active workflows that need a new runbook, busiest first, in one pass inside the database.
 
     `rehearsal`: with the history of now, as it is refreshed by a sweep, and of which nothing is kept.
@@ -49,7 +50,8 @@ def find_changed_workflows(
     with database.begin() as connection, _forgotten(connection) if rehearsal else nullcontext():
         if rehearsal:
             refresh_history(connection, days=settings.history_days, now=datetime.now(UTC))
-        return find_changed(connection, schema=schema, wanted=wanted, workspace_id=workspace_id, full=full)
+        found = find_changed(connection, schema=schema, wanted=wanted, workspace_id=workspace_id, full=full)
+    return UserList(found)  # no list: of that, Prefect would note down each of a hundred thousand items
 
 
 @contextmanager
