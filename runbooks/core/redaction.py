@@ -80,6 +80,7 @@ _ORACLE = re.compile(r"(?P<keep>\bjdbc:oracle:\w{1,10}:[^\s/:@]{1,64}/)(?P<value
 _IDENTIFIED = re.compile(r"(?i)(?P<keep>\bidentified\s+by\s+[\"'])(?P<value>[^\"'\n]{1,256})")
 _AWS_COMPANION = re.compile(r"(?<![A-Za-z0-9+/=])(?![0-9a-f]{40})[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
 _TWILIO_COMPANION = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])")
+_MANY_DIGITS = re.compile(r"\d(?:[ -]?\d){12}")
 _CARD = re.compile(r"(?<![\w.-])(?:[3-6]|2(?=[ -]?[2-7]))(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _PHONE = re.compile(r"(?<![\w+])(?:\+\d{1,3}[ .-]?)(?:\(\d{1,4}\)[ .-]?)?\d{2,4}(?:[ .-]?\d{2,4}){1,4}(?![\w-])")
@@ -99,7 +100,7 @@ def _steps_for(lowered: str) -> list[Step]:
     if any(literal in lowered for literal in ("-u", "--", "-p", "identified", "jdbc:oracle")):
         steps.append(_without_command_secrets)
     steps += [lambda text, kind=kind, rule=rule: _by_detector(text, kind, rule) for kind, rule in detectors_in(lowered)]  # type: ignore[misc]
-    if sum(map(str.isdigit, lowered)) >= 13:
+    if _MANY_DIGITS.search(lowered):
         steps.append(_without_cards)
     return steps
 
