@@ -135,16 +135,21 @@ class RuleSource(BaseModel):
     codes: tuple[str | int, ...] = ()
     services: tuple[str, ...] = ()
     status_codes: tuple[int, ...] = ()
+    unless_status_codes: tuple[int, ...] = ()
     statuses: tuple[str, ...] = ()
 
 
 class RuleFile(BaseModel):
-    """The file of rules; `services` are the names that rules use, each with the words that betray it."""
+    """The file of rules; `services` are the names that rules use, each with the words that betray it.
+
+    `fallback_rules` are tried after all `rules`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     services: dict[str, tuple[str, ...]]
     rules: tuple[RuleSource, ...] = Field(min_length=1)
+    fallback_rules: tuple[RuleSource, ...] = ()
 
 
 @cache
@@ -159,18 +164,19 @@ def read_classifier(entry: Traversable) -> Classifier:
     file = document.validate(RuleFile)
     seen: set[str] = set()
     rules: list[Rule] = []
-    for number, rule in enumerate(file.rules):
+    lists = {"rules": file.rules, "fallback_rules": file.fallback_rules}
+    for part, number, rule in ((part, *item) for part, of_part in lists.items() for item in enumerate(of_part)):
         if rule.id in seen:
-            raise document.error(("rules", number, "id"), f"{rule.id!r} stands twice")
+            raise document.error((part, number, "id"), f"{rule.id!r} stands twice")
         seen.add(rule.id)
         try:
-            rules.append(_compile_rule(rule, file.services))
+            rules.append(_compile_rule(rule, file.services, fallback=part == "fallback_rules"))
         except ValueError as error:
-            raise document.error(("rules", number), f"rule {rule.id}: {error}") from None
+            raise document.error((part, number), f"rule {rule.id}: {error}") from None
     return Classifier(rules)
 
 
-def _compile_rule(rule: RuleSource, services: Mapping[str, Iterable[str]]) -> Rule:
+def _compile_rule(rule: RuleSource, services: Mapping[str, Iterable[str]], *, fallback: bool) -> Rule:
     unknown = [name for name in rule.services if name not in services]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not among the services at the head of the file")
@@ -184,5 +190,7 @@ def _compile_rule(rule: RuleSource, services: Mapping[str, Iterable[str]]) -> Ru
         phrases=tuple(phrases),
         services=frozenset(word for name in rule.services for word in services[name]),
         status_codes=frozenset(rule.status_codes),
+        unless_status_codes=frozenset(rule.unless_status_codes),
         statuses=frozenset(rule.statuses),
+        fallback=fallback,
     )

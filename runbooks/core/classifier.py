@@ -23,6 +23,8 @@ EVERYDAY_WORDS = frozenset(
 _URL = re.compile(r"(https?://[^\s/?#\"']++)[^\s\"'<>]*+")
 _ESCAPED = re.compile(r"\\+[nrt\"]|(?<![\w'])[ub](?=['\"])")
 """Escapes, and the letter before a string as Python 2 writes it: `u'not_found'`."""
+_NEXT_FIELD = re.compile(r"(?<=[\"'\]}])\s{0,20},\s{0,20}(?=\{|\\{0,4}[\"'][\w.-]{1,40}\\{0,4}[\"']\s?:)")
+"""Between two fields of a JSON text a sentence ends: `"type": "item", "hint": "no id"` says nothing of a type."""
 _STACK_FRAME = re.compile(
     r"\bat (?:async |new )?[\w.$<>/]{1,150}+(?: \[as [\w.]{1,40}\])? ?"
     r"\((?:[^()\n]{0,200}:\d++|Native Method|Unknown Source|<anonymous>)\)"
@@ -33,6 +35,19 @@ _PAIR_THAT_TELLS_NOTHING = re.compile(
     r"\\{0,4}[\"'](?:[\w.-]{1,40}\\{0,4}[\"']\s?:\s?(?:null|None|\\{0,4}\"\\{0,4}\"|''|\[\]|\{\})"
     r"|(?:type|object)\\{0,4}[\"']\s?:\s?\\{0,4}[\"']error\\{0,4}[\"'])(?=[\s,}\]])"
 )
+_NAME_OF_A_PROGRAM_PART = re.compile(r"\bHTTPS?ConnectionPool\b")
+"""Python's HTTP client names itself in every message; no pool has run out."""
+_IP_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_CLASS_NAME = re.compile(r"\b[A-Z]\w{1,60}(?:Error|Exception|Fault|Failure)(?=: )")
+"""`BaseURLNotSetError: connection timed out`: what the program calls its error, before what happened."""
+_ADVICE = re.compile(
+    r" (?:please )?(?:(?:make|be) sure|ensure|perhaps|maybe|possibly|(?:check|verify) (?:that|if|whether|your|the)"
+    r"|if (?:you|this)|this (?:may|might|could|can) be|(?:one|a) common (?:reason|cause)|did you)(?= )[^.|!?]*+"
+)
+"""Up to the end of its sentence. What the reader is told to look at has not happened."""
+_WORDS_OF_ADVICE = frozenset(
+    {"sure", "ensure", "perhaps", "maybe", "possibly", "check", "verify", "if", "this", "common", "did"}
+)
 _ERROR_PAGE = re.compile(r"<(?:title|h1)>\s{0,9}[45]\d\d\b", re.IGNORECASE)
 _TAG = re.compile(r"<[!/]?[A-Za-z][^<>]{0,200}>")
 _SERVICE_WORD = re.compile(r"[a-z0-9]+")
@@ -42,6 +57,7 @@ _STATUS_AT_THE_END = re.compile(r"(?<!\bport)(?<!\bline): ([45]\d\d)\s{0,9}\Z", 
 _STATUS_IN_TEXT = re.compile(
     r"(?: (?:status|http|response|returned|failed|with|codes?|error|exception|\|)"
     r"(?: (?:is|was|of|with|code|error|status|1 1|1 0|2))? ([45]\d\d)(?= ))"
+    r"|(?: expected 2\d\d(?: [a-z]+){0,3} ([45]\d\d)(?= ))"
     r"|(?: ([45]\d\d) (?:[45] \d \d++|bad|unauthorized|payment|forbidden|not|method|conflict|gone|payload|request"
     r"|unsupported|unprocessable|too|internal|service|gateway|client|server|error)(?= ))"
 )
@@ -78,7 +94,11 @@ class Rule:
     phrases: tuple[Phrase, ...] = ()
     services: frozenset[str] = frozenset()
     status_codes: frozenset[int] = frozenset()
+    unless_status_codes: frozenset[int] = frozenset()
+    """With one of these statuses the rule is silent: they say more than its wording."""
     statuses: frozenset[str] = frozenset()
+    fallback: bool = False
+    """Tried only when no other rule fires, on the whole text, advice and names of classes too."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,8 @@ class Evidence:
 
     row: str
     """`| code <error code> | <message> `, as words, with a space at both ends."""
+    happened: str
+    """The row without advice and without names of classes: what the service said that happened."""
     services: frozenset[str]
     status_code: int | None
     status: str
@@ -122,16 +144,24 @@ class Classifier:
     def explain(self, error: ErrorFacts) -> Classification:
         """The failure class of an error, and the rule that fired."""
         evidence = read_evidence(error, self._service_words)
-        known = frozenset(evidence.row.split())
+        found = None
+        if evidence.happened != evidence.row:
+            found = self._first(evidence, evidence.happened, fallback=False)
+        return (
+            found or self._first(evidence, evidence.row, fallback=True) or Classification(FailureClass.UNKNOWN, NO_RULE)
+        )
+
+    def _first(self, evidence: Evidence, row: str, *, fallback: bool) -> Classification | None:
+        known = frozenset(row.split())
         for number in self._candidates(known):
             rule, phrase = self._checks[number]
-            if not _conditions_hold(rule, evidence):
+            if (rule.fallback and not fallback) or not _conditions_hold(rule, evidence):
                 continue
             if phrase is None:
                 return Classification(rule.failure_class, rule.id)
-            if phrase.possible_with(known) and phrase.found_in(evidence.row):
+            if phrase.possible_with(known) and phrase.found_in(row):
                 return Classification(rule.failure_class, rule.id, phrase.text)
-        return Classification(FailureClass.UNKNOWN, NO_RULE)
+        return None
 
     def _candidates(self, known: frozenset[str]) -> list[int]:
         numbers = set(self._always)
@@ -144,6 +174,7 @@ def _conditions_hold(rule: Rule, evidence: Evidence) -> bool:
     return (
         (not rule.services or not rule.services.isdisjoint(evidence.services))
         and (not rule.status_codes or evidence.status_code in rule.status_codes)
+        and evidence.status_code not in rule.unless_status_codes
         and (not rule.statuses or evidence.status in rule.statuses)
     )
 
@@ -152,15 +183,23 @@ def read_evidence(error: ErrorFacts, service_words: frozenset[str]) -> Evidence:
     """Bring an error into the form that rules look at; never fails."""
     message = _shorten(_without_noise(_as_text(error.message)))
     code = _as_text(error.error_code)[:LONGEST_FIELD]
-    text = _ESCAPED.sub(" ", _URL.sub(r"\1", message))
-    row = f" | code {words(code)} | {words(text)} " if code else f" | {words(text)} "
+    text = _ESCAPED.sub(" ", _NEXT_FIELD.sub(" . ", _URL.sub(r"\1", message)))
+    head = f" | code {words(code)} |" if code else " |"
+    row = f"{head} {words(text)} "
     given = _as_text(error.service)[:LONGEST_FIELD]
     return Evidence(
         row=row,
+        happened=_what_happened(head, text, row),
         services=_services(given, service_words) or _services(f"{text} {row}", service_words - EVERYDAY_WORDS),
         status_code=_status_code(error.status_code) or _status_code_in(row, message),
         status=_as_text(error.status)[:LONGEST_FIELD].strip().lower(),
     )
+
+
+def _what_happened(head: str, text: str, row: str) -> str:
+    named = _CLASS_NAME.sub(" ", text)
+    happened = row if named == text else f"{head} {words(named)} "
+    return happened if _WORDS_OF_ADVICE.isdisjoint(happened.split()) else _ADVICE.sub(" ", happened)
 
 
 def _as_text(value: object) -> str:
@@ -176,6 +215,7 @@ def _without_noise(text: str) -> str:
     """Take out what names code and empty fields: `at Timeout.close (net.js:1:2)` is no timeout."""
     text = _shorten(text, LONGEST_READ).replace("’", "'")
     text = _PAIR_THAT_TELLS_NOTHING.sub(" ", _STACK_FRAME.sub(" ", text))
+    text = _IP_ADDRESS.sub("0", _NAME_OF_A_PROGRAM_PART.sub("host", text))
     # A page that states its status is the server's way to say it; another page stands where data should be.
     return _TAG.sub(" ", text) if _ERROR_PAGE.search(text) else text
 
@@ -200,6 +240,6 @@ def _status_code(value: object) -> int | None:
 def _status_code_in(row: str, message: str) -> int | None:
     found = _STATUS_IN_TEXT.search(row)
     if found:
-        return int(found[1] or found[2])
+        return int(found[1] or found[2] or found[3])
     apart = _STATUS_IN_BRACKETS.search(message) or _STATUS_AT_THE_END.search(message)
     return int(apart[1]) if apart else None

@@ -19,6 +19,12 @@ from functools import cached_property
 
 GAP = r"(?: [^ |.!?]++){0,6}?"
 NUMBER = r" \d++"
+FAULTS = frozenset(
+    {"banned", "blocked", "closed", "denied", "deprecated", "disabled", "exceeded", "exhausted", "expired", "full"}
+    | {"invalid", "locked", "missing", "refused", "rejected", "required", "restricted", "revoked", "suspended"}
+)
+"""A phrase that begins with one of these is not found behind a negation: "is not blocked by a firewall"."""
+NOT_DENIED = r"(?<! not)(?<!n't)(?<! never)"
 CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|hy 000|violation|\|)"
 """What stands before a provider's code: `code: 21610`, `Error 21610`, `SQLSTATE[42P01]`, or the start of a text."""
 
@@ -79,7 +85,8 @@ def compile_phrase(text: str) -> Phrase:
         raise ValueError(f"{text!r} has a {tokens[0]!r} where none belongs")
     if not words(text):
         raise ValueError(f"{text!r} has no word in it")
-    return Phrase(text, part.pattern + "(?= )", part.needs)
+    denied = NOT_DENIED if part.needs and part.needs[0] <= FAULTS else ""
+    return Phrase(text, denied + part.pattern + "(?= )", part.needs)
 
 
 def compile_code(code: str) -> Phrase:

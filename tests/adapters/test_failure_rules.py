@@ -107,6 +107,16 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     # the status tells why a socket was not opened
     ("not_found", {"message": "WebSocket connection to 'wss://x.example/' failed: unexpected response code: 404"}),
     ("permission_denied", {"error_code": "Unauthorized", "message": "Access to the requested report is denied."}),
+    # a page instead of data hides a status that says more
+    ("permission_denied", {"message": "error parsing HTTP 403 response body: invalid character '<' looking for value"}),
+    ("server_error", {"status_code": 502, "message": "Unexpected token < in JSON at position 0"}),
+    # advice, and a class of a program, have not happened
+    ("timeout", {"message": "BaseURLNotSetError: connection timed out"}),
+    ("network", {"message": "connect ECONNREFUSED 10.0.0.1:443. Make sure that your access token is valid"}),
+    # words in another role
+    ("server_error", {"service": "bigquery", "status_code": 400, "message": "Retrying the job may solve the problem"}),
+    ("timeout", {"message": "HTTPSConnectionPool(host='x', port=443): Read timed out."}),
+    ("not_found", {"message": '{"errorType": "client", "message": "Item does not exist"}'}),
     # parsing
     ("unexpected_response", {"message": "Unexpected token < in JSON at position 0"}),
     # our own side
@@ -126,7 +136,8 @@ def test_ruling(expected: str, error: dict[str, Any]) -> None:
 
 
 def test_every_rule_names_its_source_and_has_an_id_of_its_own() -> None:
-    rules = yaml.safe_load(RULES.read_text())["rules"]
+    file = yaml.safe_load(RULES.read_text())
+    rules = file["rules"] + file["fallback_rules"]
     assert len({rule["id"] for rule in rules}) == len(rules)
     assert all(rule["source"].strip() for rule in rules)
     assert len(rules) == len(load_classifier().rules)
@@ -171,7 +182,8 @@ def test_hostile_messages_cost_no_more_than_ordinary_ones_of_their_length() -> N
 
 
 def test_sources_hold_no_address_that_cannot_be_read() -> None:
-    rules = yaml.safe_load(RULES.read_text())["rules"]
+    file = yaml.safe_load(RULES.read_text())
+    rules = file["rules"] + file["fallback_rules"]
     addresses = [rule["source"] for rule in rules if rule["source"].startswith("http")]
     assert addresses
     assert all(re.fullmatch(r"https://\S+", address) for address in addresses)

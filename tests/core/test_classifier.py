@@ -21,6 +21,7 @@ def rule(name: str, failure_class: FailureClass = FailureClass.TIMEOUT, **condit
         ("(403) Forbidden", 403),
         ("Error code: 400 - {'error': 'x'}", 400),
         ("HTTP/1.1 502 Bad Gateway", 502),
+        ("expected 200 OK but got 503", 503),
         ("order 404 was shipped", None),
         ("took 500 ms", None),
         ("status 200", None),
@@ -50,6 +51,26 @@ def test_an_everyday_word_names_a_service_only_in_the_field_for_it() -> None:
     known = frozenset({"email"})
     assert read_evidence(ErrorFacts(message="the email is wrong"), known).services == NOTHING
     assert read_evidence(ErrorFacts(service="email"), known).services == {"email"}
+
+
+def test_a_field_of_json_ends_a_sentence() -> None:
+    row = read_evidence(
+        ErrorFacts(message='{"type": "item", "hint": {"a": 1},\\"text\\":"it does not exist"}'), NOTHING
+    ).row
+    assert row == " | type item . hint a 1 . text it does not exist "
+
+
+def test_names_of_classes_and_advice_are_not_what_happened() -> None:
+    message = "TokenExpiredError: upload failed. Please make sure that your quota is not used up. Disk full"
+    evidence = read_evidence(ErrorFacts(error_code="E1", message=message), NOTHING)
+    assert evidence.happened == " | code e 1 | upload failed . . disk full "
+    assert " token expired error " in evidence.row
+    assert " quota " in evidence.row
+
+
+def test_an_address_is_one_word_and_a_clients_own_pool_none() -> None:
+    row = read_evidence(ErrorFacts(message="HTTPSConnectionPool(host='10.0.0.1', port=443): late, 5.7.1"), NOTHING).row
+    assert row == " | host host 0 port 443 late 5 7 1 "
 
 
 def test_a_query_string_is_no_evidence() -> None:
@@ -115,7 +136,7 @@ def test_a_page_that_states_its_status_counts_by_it() -> None:
 
 def test_the_letter_before_a_string_is_no_part_of_it() -> None:
     row = read_evidence(ErrorFacts(message="{u'error': u'not_found', 'text': b'isn't'}"), NOTHING).row
-    assert row == " | error not found text isn't "
+    assert row == " | error not found . text isn't "
 
 
 def test_the_first_rule_that_fires_decides_and_is_named_with_its_phrase() -> None:
@@ -127,6 +148,26 @@ def test_the_first_rule_that_fires_decides_and_is_named_with_its_phrase() -> Non
     )
     found = classifier.explain(ErrorFacts(message="Bad request: the name already exists"))
     assert (found.failure_class, found.rule, found.phrase) == (FailureClass.CONFLICT, "detail", "already exists")
+
+
+def test_what_happened_comes_before_advice_and_a_fallback_rule_after_all() -> None:
+    classifier = Classifier(
+        [
+            rule("quota", FailureClass.QUOTA_OR_BILLING, phrases=(compile_phrase("your plan"),)),
+            rule("disk", FailureClass.RESOURCE_EXHAUSTED, phrases=(compile_phrase("disk full"),)),
+            rule("bad", FailureClass.INVALID_REQUEST, phrases=(compile_phrase("failed"),), fallback=True),
+        ]
+    )
+    assert classifier.explain(ErrorFacts(message="It failed: disk full. Please check your plan")).rule == "disk"
+    assert classifier.explain(ErrorFacts(message="It failed. Please check your plan")).rule == "quota"
+    assert classifier.explain(ErrorFacts(message="It failed. Please check your cable")).rule == "bad"
+
+
+def test_a_rule_is_silent_with_a_status_that_says_more() -> None:
+    classifier = Classifier([rule("page", phrases=(compile_phrase("not json"),), unless_status_codes=frozenset({404}))])
+    assert classifier.explain(ErrorFacts(message="not JSON")).rule == "page"
+    assert classifier.explain(ErrorFacts(message="not JSON", status_code=500)).rule == "page"
+    assert classifier.explain(ErrorFacts(message="not JSON", status_code=404)).rule == NO_RULE
 
 
 def test_every_kind_of_condition_must_hold() -> None:
