@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from flows.llm_batches import ask_in_batches
+from flows.llm_batches import ask_in_batches, collect_what_ended
 from flows.pipeline import run_batches
 from flows.progress import Progress
 from flows.punctuality import punctual
@@ -113,6 +113,8 @@ def write_all(changed: list[Candidate], orders: Orders, *, ahead: bool) -> Batch
     """Write what changed, batch by batch, and tell how far it is; `ahead`: the model is asked for all of it before."""
     if ahead:
         orders = replace(orders, asked_before=ask_in_batches(changed, orders))
+    else:
+        collect_what_ended(orders)
     progress = Progress(len(changed))
     settings = load_settings()
     with ready_to_write(settings, orders.writer, orders.run_id, orders.budget, workflows=len(changed)):

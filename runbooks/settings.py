@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     llm_price_cached_input: float | None = Field(default=None, ge=0)
     """Unset: as any other input."""
     llm_price_output: float | None = Field(default=None, ge=0)
+    llm_batch_poll_s: float = Field(default=30, gt=0, le=3600)
+    """How often a server is asked how far a batch is."""
     llm_max_prompt_tokens: int = Field(default=12_000, ge=2000)
     """Estimated; a workflow that needs more is split into several requests."""
     llm_max_answer_tokens: int = Field(default=8_000, ge=500)

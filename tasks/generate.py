@@ -13,12 +13,23 @@ from tasks.shared_slots import shared_slots
 
 @task(task_run_name="generate runbooks", **OPTIONS)
 def generate_runbooks(
-    batch: Batch, *, writer: WriterChoice, run_id: str, full: bool = False, budget: Allowance = UNLIMITED
+    batch: Batch,
+    *,
+    writer: WriterChoice,
+    run_id: str,
+    full: bool = False,
+    budget: Allowance = UNLIMITED,
+    asked_before: str | None = None,
 ) -> Batch:
-    """Write a runbook for each workflow of the batch whose content differs from what its stored one was made from."""
+    """Write a runbook for each workflow of the batch whose content differs from what its stored one was made from.
+
+    `asked_before`: the model was asked ahead, and this is why it is not asked for what it did not answer.
+    """
     settings = load_settings()
     writers = open_writers(settings, writer, run_id, budget)
-    with shared_slots(settings, len(batch.facts) if writers.llm else 0) as refusal:
+    if writers.llm and asked_before:
+        writers.llm.ask_no_more(asked_before)
+    with shared_slots(settings, len(batch.facts) if writers.llm and not asked_before else 0) as refusal:
         if writers.llm and refusal:
             writers.llm.breaker.open(refusal)
         return generate_batch(

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 
-from prefect import get_run_logger
-from prefect.exceptions import MissingContextError
 from prefect.settings import get_current_settings
 
 from runbooks.adapters.interruption import run_interruptible
@@ -22,8 +20,7 @@ from runbooks.adapters.llm import LLM
 from runbooks.bootstrap import open_llm
 from runbooks.settings import Settings
 from tasks.slot_server import LIMIT, Lease, LimitMissing, ServerAway, SlotServer
-
-logger = logging.getLogger(__name__)
+from tasks.telling import tell
 
 TICK_S = 15.0
 """So often leases are renewed, and slots taken that others have given back."""
@@ -82,7 +79,7 @@ class SharedSlots:
             if waited > self._patience_s:
                 return f"all slots of Prefect's limit {LIMIT} are taken"
             if waited - told >= WORD_S:
-                _tell(f"all slots of Prefect's limit {LIMIT} are taken; waiting for one")
+                tell(f"all slots of Prefect's limit {LIMIT} are taken; waiting for one")
                 told = waited
             await asyncio.sleep(RETRY_S)
         return None
@@ -122,12 +119,12 @@ class SharedSlots:
         self._alone = False
         self._llm.take_share(self._held, of=lease.limit)
         less = "" if lease.slots == missing else f", {missing - lease.slots} fewer than wanted: others hold the rest"
-        _tell(f"holding {self._held} of {lease.limit} slots of Prefect's limit {LIMIT}{less}", logging.INFO)
+        tell(f"holding {self._held} of {lease.limit} slots of Prefect's limit {LIMIT}{less}", level=logging.INFO)
 
     def _go_alone(self, problem: Exception) -> None:
         if not self._leases and not self._alone:
             self._alone = True
-            _tell(f"{problem}; going on with RUNBOOKS_LLM_CONCURRENCY={self._llm.concurrency}, shared with nobody")
+            tell(f"{problem}; going on with RUNBOOKS_LLM_CONCURRENCY={self._llm.concurrency}, shared with nobody")
 
     @property
     def _held(self) -> int:
@@ -148,10 +145,3 @@ def shared_slots(settings: Settings, wanted: int) -> Iterator[str | None]:
 @cache
 def _slots(settings: Settings, api: str) -> SharedSlots:  # noqa: ARG001 - part of the cache's key
     return SharedSlots(open_llm(settings), SlotServer())
-
-
-def _tell(message: str, level: int = logging.WARNING) -> None:
-    """To whoever watches the process, and to the log of the run if it is one."""
-    logger.log(level, message)
-    with suppress(MissingContextError):
-        get_run_logger().log(level, message)

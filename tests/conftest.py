@@ -4,7 +4,13 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.support.postgres", "tests.support.hosts", "tests.support.prefect", "tests.support.llm_server"]
+pytest_plugins = [
+    "tests.support.postgres",
+    "tests.support.hosts",
+    "tests.support.prefect",
+    "tests.support.llm_server",
+    "tests.support.batch_server",
+]
 
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -65,14 +66,7 @@ class Usage:
 
     def add(self, completion: ChatCompletion, prompt: Prompt) -> None:
         """Count what a server reports, or an estimate where it reports nothing."""
-        usage = completion.usage
-        if usage is None:
-            written = len(_text(completion))
-            self.tokens += Tokens(prompt.tokens, 0, estimated_tokens(written))
-            return
-        details = usage.prompt_tokens_details
-        cached = (details.cached_tokens or 0) if details else 0
-        self.tokens += Tokens(usage.prompt_tokens or 0, cached, usage.completion_tokens or 0)
+        self.tokens += _tokens(completion, prompt.tokens)
 
 
 @dataclass(frozen=True)
@@ -137,11 +131,12 @@ class LLM:
         """Connections belong to an event loop; this opens some for the running one."""
         async with AsyncExitStack() as stack:
             shares = -(-self._concurrency // CONNECTIONS_A_POOL)
-            clients = [await stack.enter_async_context(self._client()) for _ in range(shares)]
+            clients = [await stack.enter_async_context(self.client()) for _ in range(shares)]
             yield Connection(self, clients, breaker)
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[openai.AsyncOpenAI]:
+    async def client(self) -> AsyncIterator[openai.AsyncOpenAI]:
+        """A client of the protocol's library with a few connections of its own."""
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS_A_POOL)
         timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S)
         async with (
@@ -159,9 +154,21 @@ class LLM:
 
     async def probe(self) -> str:
         """Ask for next to nothing, and tell how the server can be asked for JSON; LLMError says why it cannot."""
+        await self.learn()
+        return self._dialect.mode.value
+
+    def body(self, prompt: Prompt, dialect: Dialect | None = None, max_tokens: int | None = None) -> dict[str, Any]:
+        """A request as it is sent, in the way that the server understands as far as that is known."""
+        parameters = (dialect or self._dialect).parameters(
+            max_tokens=max_tokens or self._max_answer_tokens, temperature=self._temperature, seed=self._seed
+        )
+        messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
+        return {"model": self.model, "messages": messages, **parameters}
+
+    async def learn(self) -> None:
+        """Find out how the server can be asked, unless that is known; LLMError says why it cannot be asked."""
         async with self.connect(Breaker()) as connection:
             await connection.learn(Usage())
-        return self._dialect.mode.value
 
     @property
     def concurrency(self) -> int:
@@ -299,15 +306,10 @@ class Connection:
         return completion
 
     async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int, sent: Sent) -> ChatCompletion:
-        parameters = dialect.parameters(max_tokens=max_tokens, temperature=self._llm._temperature, seed=self._llm._seed)
-        messages = {
-            "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
-        }
+        body = self._llm.body(prompt, dialect, max_tokens)
         async with asyncio.timeout(self._llm._timeout_s):  # the client's own limits count from byte to byte
             # The typed method would look through every parameter for names to rewrite, which takes longer than sending.
-            response = await next(self._clients).post(
-                "/chat/completions", cast_to=httpx2.Response, body={"model": self._llm.model, **messages, **parameters}
-            )
+            response = await next(self._clients).post("/chat/completions", cast_to=httpx2.Response, body=body)
         self._llm.hear(response.headers, sent)
         return _completion(response)
 
@@ -385,6 +387,28 @@ def _completion(response: httpx2.Response) -> ChatCompletion:
     if not isinstance(document, dict):
         raise ValueError("the answer is no JSON object")  # noqa: TRY004 - as a text that is no JSON at all
     return ChatCompletion.construct(**document)
+
+
+def _tokens(completion: ChatCompletion, estimate: int) -> Tokens:
+    usage = completion.usage
+    if usage is None:
+        return Tokens(estimate, 0, estimated_tokens(len(_text(completion))))
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details else 0
+    return Tokens(usage.prompt_tokens or 0, cached, usage.completion_tokens or 0)
+
+
+def tokens_of(body: Mapping[str, Any]) -> Tokens:
+    """What an answer cost that was not waited for; nothing for the request where the server does not tell."""
+    return _tokens(ChatCompletion.construct(**body), 0)
+
+
+def reply_from(body: Mapping[str, Any]) -> Reply:
+    """The text of an answer that was not waited for; LLMMisbehaved when it holds none."""
+    completion = ChatCompletion.construct(**body)
+    if not completion.choices:
+        raise LLMMisbehaved("the answer is empty")
+    return _reply(completion)
 
 
 def _text(completion: ChatCompletion) -> str:

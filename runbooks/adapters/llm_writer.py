@@ -72,12 +72,18 @@ class LLMWriter:
         self.purse = purse
         self.pool = pool
         self.breaker = Breaker()
+        self.asks_once = False
         self.under_way = Slots(round(UNDER_WAY_A_SLOT * llm.concurrency) + 1)
 
     @property
     def signature(self) -> str:
         """Whose text it is: model, server, prompts, and how many scenarios are asked for."""
         return f"{self.llm.model}@{self.llm.server}:{self.prompts.version}:{self.limits.scenarios}"
+
+    def ask_no_more(self, reason: str) -> None:
+        """Use the answers that were paid for ahead, and nothing else; what of them fails is not asked for again."""
+        self.asks_once = True
+        self.breaker.open(reason)
 
     @contextmanager
     def prepared(self, workflows: int) -> Iterator[None]:
@@ -150,7 +156,7 @@ class LLMSession:
             return await self._write(LocalManuscript(self._writer.manuscript(facts, rules)), ledger)
 
     async def _write(self, manuscript: AnyManuscript, ledger: Ledger) -> Written:
-        job = _Job(manuscript, ledger)
+        job = _Job(manuscript, ledger, asks_once=self._writer.asks_once)
         with self._line.place() as reached:
             requests = await manuscript.requests()
             await reached
@@ -186,13 +192,14 @@ class _Job:
 
     manuscript: AnyManuscript
     ledger: Ledger
+    asks_once: bool = False
     unavailable: str | None = None
     misbehaved: str | None = None
 
     async def fulfil(self, name: str, request: Request) -> None:
         """Ask, judge, and ask once more for what failed."""
         again = await self._ask(name, request)
-        if again:
+        if again and not self.asks_once:
             await self._ask(f"{name}-again", again)
 
     async def _ask(self, name: str, request: Request) -> Request | None:

@@ -32,7 +32,7 @@ class LLMUse(Frozen):
     def sentence(self) -> str:
         """One line for people."""
         parts = [
-            f"{self.calls:,} calls of the model",
+            f"{self.calls:,} calls of the model" if self.calls else "answers of the model that were asked for ahead",
             f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out",
         ]
         if self.cached_tokens:

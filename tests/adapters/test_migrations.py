@@ -33,6 +33,7 @@ OWN_TABLES = {
     "runbook_tokens",
     "runbook_webhook_receipts",
     "runbook_generations",
+    "runbook_batches",
     "runbook_drafts",
     "runbook_incidents",
     "runbook_versions",

@@ -74,6 +74,24 @@ CREATE TABLE runbook_drafts (
 )""",
             "CREATE INDEX ON runbook_drafts (workflow_id)",
         ),
+        # Batches handed to a model's server, until somebody collects their answers. `made_from`: fingerprints by
+        # workflow id. `batch` is the server's id, unknown while it is being started.
+        "runbook_batches": (
+            """
+CREATE TABLE runbook_batches (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    input_file text NOT NULL,
+    batch text,
+    server text NOT NULL,
+    model text NOT NULL,
+    requests integer NOT NULL,
+    made_from jsonb NOT NULL,
+    submitted_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz,
+    outcome text
+)""",
+            "CREATE INDEX ON runbook_batches (server, model) WHERE ended_at IS NULL",
+        ),
         # Every version of a proactive runbook, the latest of them without `document`: that one is in
         # `execution_runbooks`. When it is replaced its text moves here, with what people had said of it.
         "runbook_versions": (
@@ -219,6 +237,7 @@ OWN_TABLES = (
     "runbook_failure_groups",
     "runbook_node_history",
     "runbook_versions",
+    "runbook_batches",
     "runbook_drafts",
     "runbook_generations",
 )
