@@ -4,15 +4,15 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from runbooks.adapters.database import Database
+from runbooks.adapters.draft_keeper import DraftKeeper, Drafts
 from runbooks.adapters.interruption import run_interruptible
 from runbooks.adapters.ledger import PaidAnswers
 from runbooks.adapters.llm_writer import LLMSession, LLMWriter, Written
-from runbooks.adapters.patience import PATIENCE_S, persist
+from runbooks.adapters.patience import PATIENCE_S
 from runbooks.adapters.policies import read_policies
-from runbooks.adapters.store import Draft, MadeFrom, read_drafts, read_made_from, save_draft
+from runbooks.adapters.store import Draft, MadeFrom, read_drafts, read_made_from, save_drafts
 from runbooks.adapters.writers import Writers, stamp
 from runbooks.core.batch import Batch, Candidate, Failed, Generated
 from runbooks.core.facts import Facts
@@ -108,9 +108,9 @@ class _BatchRun:
         with self.database.begin() as connection:
             drafts = read_drafts(connection, list(prints.values()))
         try:
-            async with llm.session(len(wanted)) as session, asyncio.TaskGroup() as group:
+            async with self._keeper(llm) as keeper, llm.session(len(wanted)) as session, asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._write_one(llm, session, facts, prints[facts.workflow.id], drafts))
+                    group.create_task(self._write_one(keeper, session, facts, prints[facts.workflow.id], drafts))
                     for facts in most_important_first(wanted)
                 ]
         except ExceptionGroup as failures:  # the task's retry knows single errors
@@ -118,7 +118,7 @@ class _BatchRun:
         return [task.result() for task in tasks]
 
     async def _write_one(
-        self, llm: LLMWriter, session: LLMSession, facts: Facts, made_from: str, drafts: Mapping[str, Draft]
+        self, keeper: DraftKeeper, session: LLMSession, facts: Facts, made_from: str, drafts: Mapping[str, Draft]
     ) -> Result:
         policy = self.policies.get(facts.workflow.workspace_id, NO_POLICY)
         refusal = policy.refuses(session.model, priced=session.prices is not None)
@@ -129,7 +129,7 @@ class _BatchRun:
             written = await session.write(
                 facts,
                 paid=_paid(drafts.get(made_from)),
-                keep=lambda paid: self._keep(llm, facts.workflow.id, made_from, paid),
+                keep=lambda paid: keeper.keep(facts.workflow.id, made_from, _draft(paid)),
                 rules=policy.rules,
                 allowance=policy.allowance if policy.allowance.is_limited else None,
             )
@@ -141,15 +141,12 @@ class _BatchRun:
             return self._write_from_catalogue(facts, reason=f"the LLM writer failed: {type(error).__name__}")
         return self._finish(facts, written, started)
 
-    async def _keep(self, llm: LLMWriter, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
-        await persist(
-            partial(self._save, workflow_id, made_from, paid), patience_s=self.patience_s, meanwhile=llm.llm.holding
-        )
+    def _keeper(self, llm: LLMWriter) -> DraftKeeper:
+        return DraftKeeper(self._save, patience_s=self.patience_s, meanwhile=llm.llm.holding)
 
-    def _save(self, workflow_id: str, made_from: str, paid: PaidAnswers) -> None:
-        draft = Draft(paid.text, paid.tokens, paid.cost_usd)
+    def _save(self, drafts: Drafts) -> None:
         with self.database.begin() as connection:
-            save_draft(connection, workflow_id, made_from, draft, schema=self.database.schema)
+            save_drafts(connection, drafts, schema=self.database.schema)
 
     def _finish(self, facts: Facts, written: Written, started: float) -> Generated:
         # An LLM that was down is asked again by the next sweep; one that answered badly is not, for the same input.
@@ -182,6 +179,10 @@ class _BatchRun:
             history_signature=self._candidate(facts).history_signature,
             writer_signature=writer_signature,
         )
+
+
+def _draft(paid: PaidAnswers) -> Draft:
+    return Draft(paid.text, paid.tokens, paid.cost_usd)
 
 
 def _paid(draft: Draft | None) -> PaidAnswers | None:

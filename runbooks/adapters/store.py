@@ -149,27 +149,36 @@ def read_fallback_reason(connection: Connection, workflow_id: str, *, schema: Ho
 
 def save_draft(connection: Connection, workflow_id: str, fingerprint: str, draft: Draft, *, schema: HostSchema) -> None:
     """Keep a model's answers until their runbook is stored: a sweep that is killed must not pay for them again."""
+    save_drafts(connection, {fingerprint: (workflow_id, draft)}, schema=schema)
+
+
+def save_drafts(connection: Connection, drafts: Mapping[str, tuple[str, Draft]], *, schema: HostSchema) -> None:
+    """The same for several, given as workflow id and draft by fingerprint."""
+    columns = "fingerprint, workflow_id, draft, prompt_tokens, cached_tokens, completion_tokens, cost_usd"
+    # In order, as others do who save the same ones: so nobody waits for one who waits for them.
     query = f"""
-        INSERT INTO runbook_drafts (
-            fingerprint, workflow_id, draft, prompt_tokens, cached_tokens, completion_tokens, cost_usd)
-        VALUES (:fingerprint, CAST(:workflow_id AS {schema.id_type}), CAST(:draft AS jsonb),
-            :prompt, :cached, :completion, :cost)
+        INSERT INTO runbook_drafts ({columns})
+        SELECT {columns} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+            fingerprint text, workflow_id {schema.id_type}, draft jsonb,
+            prompt_tokens integer, cached_tokens integer, completion_tokens integer, cost_usd numeric)
+        ORDER BY fingerprint
         ON CONFLICT (fingerprint) DO UPDATE SET draft = EXCLUDED.draft, prompt_tokens = EXCLUDED.prompt_tokens,
             cached_tokens = EXCLUDED.cached_tokens, completion_tokens = EXCLUDED.completion_tokens,
             cost_usd = EXCLUDED.cost_usd
     """  # noqa: S608 - as above
-    connection.execute(
-        text(query),
+    rows = [
         {
             "fingerprint": fingerprint,
             "workflow_id": workflow_id,
-            "draft": _dumps(draft.text),
-            "prompt": draft.tokens.prompt,
-            "cached": draft.tokens.cached,
-            "completion": draft.tokens.completion,
-            "cost": draft.cost_usd,
-        },
-    )
+            "draft": draft.text,
+            "prompt_tokens": draft.tokens.prompt,
+            "cached_tokens": draft.tokens.cached,
+            "completion_tokens": draft.tokens.completion,
+            "cost_usd": draft.cost_usd,
+        }
+        for fingerprint, (workflow_id, draft) in drafts.items()
+    ]
+    connection.execute(text(query), {"rows": _dumps(rows)})
 
 
 def read_drafts(connection: Connection, fingerprints: Sequence[str]) -> dict[str, Draft]:

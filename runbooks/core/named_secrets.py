@@ -16,8 +16,9 @@ def placeholder(kind: str) -> str:
     return f"<secret:{kind}>"
 
 
+# Possessive, as no separator begins like a name.
 _NAME = re.compile(
-    r"(?<![A-Za-z0-9_.$-])(?!secret:[a-z0-9_]{1,40}>)(?P<name>[A-Za-z_$][A-Za-z0-9_.$-]{1,63}+"  # possessive: no separator begins like a name
+    r"(?<![A-Za-z0-9_.$-])(?!secret:[a-z0-9_]{1,40}>)(?P<name>[A-Za-z_$][A-Za-z0-9_.$-]{1,63}+"
     r"|(?i:api|access|secret|private|auth|account|signing) (?i:key|token))"
     r"(?P<separator>\\{0,4}[\"'`]?\]?\s{0,3}(?:=>|:=|[:=])\s{0,3}|\s{1,2}(?=[\"'`])|</?>|>(?=[^\s<>]{1,512}</))"
 )
@@ -37,7 +38,8 @@ NAME_LITERALS = (
 
 
 _PROSE = re.compile(
-    r"(?i)(?=[abcpst])(?P<keep>(?<![\w$.])(?!secret:[a-z0-9_]{1,40}>)(?P<noun>api[ _-]?key|(?:access|secret|signing|private) key"
+    r"(?i)(?=[abcpst])"
+    r"(?P<keep>(?<![\w$.])(?!secret:[a-z0-9_]{1,40}>)(?P<noun>api[ _-]?key|(?:access|secret|signing|private) key"
     r"|(?:access|auth|bot|bearer|api) token|secret|password|passphrase|passwd|token|credential)s?"
     r"(?: (?:for|of) \S{1,64})?(?: (?:provided|is|was|used|value|supplied))?"
     r"\s{0,2}[:=]?\s{0,2}[\"'`(]?)"
