@@ -35,16 +35,21 @@ def up(tmp_path: Path, llm_server: LLMServer) -> Iterator[Up]:
         "RUNBOOKS_LLM_CONCURRENCY": str(AT_ONCE),
     }
     with running_up(tmp_path, **settings) as running:
-        with running.database() as url:
-            insert_workspace(url, slug="shop")
-            for number in range(WORKFLOWS):
-                nodes = [
-                    {"id": "in", "type": "trigger_webhook"},
-                    {"id": f"slack{number}", "type": "slack", "label": f"Tell {number}", "config": {"channel": "#ops"}},
-                ]
-                edges = [{"id": "e", "source": "in", "target": f"slack{number}"}]
-                insert_workflow(url, name=f"Workflow {number}", nodes=nodes, edges=edges)
+        insert_workflows(running)
         yield running
+
+
+def insert_workflows(up: Up) -> None:
+    """Put the workflows into a workspace."""
+    with up.database() as url:
+        insert_workspace(url, slug="shop")
+        for number in range(WORKFLOWS):
+            nodes = [
+                {"id": "in", "type": "trigger_webhook"},
+                {"id": f"slack{number}", "type": "slack", "label": f"Tell {number}", "config": {"channel": "#ops"}},
+            ]
+            edges = [{"id": "e", "source": "in", "target": f"slack{number}"}]
+            insert_workflow(url, name=f"Workflow {number}", nodes=nodes, edges=edges)
 
 
 def stored(up: Up) -> dict[str, str]:
