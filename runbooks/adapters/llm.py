@@ -4,10 +4,12 @@ import asyncio
 import logging
 import random
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle
 from typing import Any
 from urllib.parse import urlsplit
@@ -134,13 +136,18 @@ class LLM:
             clients = [await stack.enter_async_context(self.client()) for _ in range(shares)]
             yield Connection(self, clients, breaker)
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made once: reading the authorities' certificates takes longer than sending a request."""
+        return httpx2.create_ssl_context()
+
     @asynccontextmanager
     async def client(self) -> AsyncIterator[openai.AsyncOpenAI]:
         """A client of the protocol's library with a few connections of its own."""
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS_A_POOL)
         timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S)
         async with (
-            openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout) as http,
+            openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, verify=self._tls) as http,
             openai.AsyncOpenAI(
                 api_key=self._api_key or "none",
                 base_url=self._base_url,
