@@ -40,7 +40,7 @@ format: $(READY) ## Format the code
 catalogue-check: $(READY) ## Say what is wrong or thin in the failure catalogue
 	@$(BIN)/runbooks catalogue-check
 
-bench: $(READY) ## Measure speed and memory; prints figures, takes several minutes
+bench: $(READY) ## Measure speed and memory; prints a table, some ten minutes
 	@$(BIN)/python -m tests.benchmarks
 
 lock: $(READY) ## Renew the lock file (needs uv)

@@ -1,11 +1,14 @@
 """Messages that the classifier takes a second, on one core. Bar: 10,000 of ordinary length."""
 
 import time
+from collections.abc import Iterator
 
 from runbooks.adapters.catalogue_files import load_classifier
 from runbooks.core.classifier import Classifier, ErrorFacts
+from tests.benchmarks.table import Figure, at_least
 
 SECONDS = 2.0
+BAR = 10_000
 SHORT = (
     ErrorFacts(
         service="openai", status_code=429, message="Rate limit reached for gpt-4o on tokens per min: limit 30000"
@@ -32,11 +35,11 @@ LONG = tuple(
 )
 
 
-def main() -> None:
-    """Print the rate for messages of ordinary length and for messages of 2,000 characters."""
+def figures() -> Iterator[Figure]:
+    """The rate for messages of ordinary length and for messages of 2,000 characters."""
     classifier = load_classifier()
-    print(f"{_rate(classifier, SHORT):,.0f} messages a second of about 80 characters")
-    print(f"{_rate(classifier, LONG):,.0f} messages a second of 2,000 characters")
+    yield at_least(BAR, _rate(classifier, SHORT), "a second", "error messages of about 80 characters, classified")
+    yield Figure("error messages of 2,000 characters", f"{_rate(classifier, LONG):,.0f} a second")
 
 
 def _rate(classifier: Classifier, errors: tuple[ErrorFacts, ...]) -> float:
@@ -49,7 +52,3 @@ def _rate(classifier: Classifier, errors: tuple[ErrorFacts, ...]) -> float:
             classifier.classify(error)
         done += len(errors)
     return done / (time.process_time() - started)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -10,9 +11,11 @@ from runbooks.core.definition import parse_definition
 from runbooks.core.diagram import mermaid
 from runbooks.core.integrations import extract_integrations
 from runbooks.core.workflow import Workflow
+from tests.benchmarks.table import Figure, at_most
 
 WORKFLOWS, NODES = 2_000, 15
 LARGE = 10_000
+BAR_ALL, BAR_LARGE = 10.0, 1.0
 TYPES: dict[str, dict[str, Any]] = {
     "n8n-nodes-base.httpRequest": {"url": "=https://api.stripe.com/v1/charges/{{ $json.id }}", "method": "POST"},
     "n8n-nodes-base.httpRequestTool": {"url": "={{ $env.PARTNER_URL }}/v2/orders"},
@@ -39,8 +42,8 @@ def export(seed: int, size: int, branches: int) -> dict[str, Any]:
     return {"name": f"Workflow {seed}", "nodes": nodes, "connections": connections}
 
 
-def timed(what: str, workflows: list[Workflow]) -> None:
-    """Print how long the analysis and the pictures take."""
+def timed(what: str, workflows: list[Workflow], bar: float) -> Figure:
+    """How long the analysis takes, and the pictures."""
     begin = time.process_time()
     found = [extract_integrations(workflow, knowledge=load_node_knowledge()) for workflow in workflows]
     analysed = time.process_time()
@@ -48,17 +51,20 @@ def timed(what: str, workflows: list[Workflow]) -> None:
         mermaid(workflow, integrations)
     drawn = time.process_time()
     count = sum(map(len, found))
-    print(f"{what}: {count} integrations in {analysed - begin:.2f} s, pictures in {drawn - analysed:.2f} s")
-
-
-def main() -> None:
-    """Print CPU times; reading the definitions is not counted."""
-    timed(
-        f"{WORKFLOWS} workflows, {WORKFLOWS * NODES} nodes",
-        [parse_definition(export(seed, NODES, 3)) for seed in range(WORKFLOWS)],
+    return at_most(
+        bar,
+        analysed - begin,
+        "s of processor",
+        f"analysis of {what}",
+        f"{count:,} integrations; pictures take another {drawn - analysed:.2f} s",
     )
-    timed(f"one workflow, {LARGE} nodes", [parse_definition(export(0, LARGE, LARGE))])
 
 
-if __name__ == "__main__":
-    main()
+def figures() -> Iterator[Figure]:
+    """Processor times; reading the definitions is not counted."""
+    yield timed(
+        f"{WORKFLOWS:,} workflows, {WORKFLOWS * NODES:,} nodes",
+        [parse_definition(export(seed, NODES, 3)) for seed in range(WORKFLOWS)],
+        BAR_ALL,
+    )
+    yield timed(f"one workflow of {LARGE:,} nodes", [parse_definition(export(0, LARGE, LARGE))], BAR_LARGE)

@@ -17,9 +17,11 @@ from runbooks.adapters.embedded_watcher import stop
 from runbooks.adapters.schema import upgrade
 from runbooks.demo.load import load_demo
 from tests.benchmarks.measure import measure
+from tests.benchmarks.table import Figure, at_most
 
 EXECUTIONS = 100_000
 EVENTS = 25
+BAR = 1.0
 MORE = """
     INSERT INTO executions (workflow_id, workspace_id, status, mode, started_at, finished_at, created_at)
     SELECT w.id, w.workspace_id, CASE WHEN number % 50 = 0 THEN 'failed' ELSE 'completed' END, 'webhook', at, at, at
@@ -42,8 +44,8 @@ FAILED = """
 """
 
 
-def main() -> None:
-    """Print the time from event to row with the catalogue, with a stored runbook, and of the command."""
+def figures() -> Iterator[Figure]:
+    """The time from event to row with the catalogue, with a stored runbook, and of the command."""
     with _platform() as (failed, workflow):
         from flows.execution_failed import meet_incident
 
@@ -52,17 +54,16 @@ def main() -> None:
             meet_incident(execution_id, step=lambda task: task.fn)
             return time.perf_counter() - started
 
-        print(f"first event of a process, catalogue loaded for it: {seconds(failed[0]):.3f} s")
-        _report("no stored runbook", [seconds(one) for one in failed])
-        print(f"`runbooks generate`: {measure('generate', workflow, '--writer', 'catalogue')}")
-        _report("stored runbook", [seconds(one) for one in failed])
-        print(f"`runbooks incident`: {measure('incident', failed[0])}")
+        yield at_most(BAR, seconds(failed[0]), "s", "failed execution to row, a process's first, catalogue loaded")
+        yield _worst("without a stored runbook", [seconds(one) for one in failed])
+        yield Figure("`runbooks generate`", f"{measure('generate', workflow, '--writer', 'catalogue')}")
+        yield _worst("with one", [seconds(one) for one in failed])
+        yield Figure("`runbooks incident`", f"{measure('incident', failed[0])}")
 
 
-def _report(name: str, times: list[float]) -> None:
-    print(
-        f"{name}: median {statistics.median(times):.3f} s, worst {max(times):.3f} s of {len(times)} events", flush=True
-    )
+def _worst(name: str, times: list[float]) -> Figure:
+    half = f"half within {statistics.median(times):.2f} s"
+    return at_most(BAR, max(times), "s", f"failed execution to row, {name}, the worst of {len(times)}", half)
 
 
 @contextmanager
@@ -89,7 +90,3 @@ def _platform() -> Iterator[tuple[list[str], str]]:
         finally:
             server.leave()
             stop(Path(folder) / "home" / "postgres")
-
-
-if __name__ == "__main__":
-    main()

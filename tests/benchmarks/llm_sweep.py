@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import text
@@ -20,6 +20,7 @@ from tests.benchmarks.measure import Measured, measure
 from tests.benchmarks.processors import Name, Processors, processors
 from tests.benchmarks.servers import platform
 from tests.benchmarks.slow_model import FULL, Occupancy, SlowModel, slow_model
+from tests.benchmarks.table import Figure
 
 WORKFLOWS = 2000
 CONCURRENCY = 128
@@ -29,8 +30,8 @@ EXAMPLES = Path("docs/examples")
 WRITTEN = "execution_runbooks, runbook_generations, runbook_drafts, runbook_versions, runbook_coverage_snapshots"
 
 
-def main() -> None:
-    """Print the time of a sweep against the least that it could take, and the size of prompts."""
+def figures() -> Iterator[Figure]:
+    """The time of a sweep against the least that it could take, and the size of prompts."""
     with tempfile.TemporaryDirectory() as folder, platform(WORKFLOWS) as env:
         kept = Path(folder) / "answers"
         with slow_model(0, kept) as quick:
@@ -42,12 +43,12 @@ def main() -> None:
             with processors(named(slow.pid, server)) as used:
                 run = sweep(env, slow)
             busy = slow.ended()
-    print_figures(run, nothing, busy)
-    print_processors(used)
+    yield from times(run, nothing, busy)
+    yield processor_times(used)
     for file in export_files([str(EXAMPLES)]):
         for facts in read_exports(file):
             if isinstance(facts, Facts):
-                print_prompt_size(file, facts)
+                yield prompt_size(file, facts)
 
 
 def sweep(env: Mapping[str, str], model: SlowModel, *options: str) -> Measured:
@@ -88,39 +89,49 @@ def named(model: int, database: int) -> Name:
     return name
 
 
-def print_figures(run: Measured, nothing: Measured, busy: Occupancy) -> None:
-    """Print how long it took, and how well the model was used."""
+def times(run: Measured, nothing: Measured, busy: Occupancy) -> Iterator[Figure]:
+    """How long it took, and how well the model was used."""
     report = json.loads(run.stdout)
     calls = report["llm"]["calls"]
     least = calls * SECONDS / CONCURRENCY
     took = run.seconds - nothing.seconds
-    print(f"{report['generated']} written with {calls} calls: {run}; start-up and search alone {nothing.seconds:.1f} s")
-    print(f"{took:.1f} s beside that, {took / least:.2f} x the least possible {least:.1f} s; the bar is {BAR} x")
-    print(f"tokens in {report['llm']['prompt_tokens']}, out {report['llm']['completion_tokens']}")
+    yield Figure(
+        f"a sweep of {WORKFLOWS:,} with a model of {SECONDS:.0f} s a call, {CONCURRENCY} calls at once",
+        f"{took:.1f} s beside start-up and search ({nothing.seconds:.1f} s), least possible {least:.1f} s; "
+        f"{report['generated']:,} written with {calls:,} calls; {run.cpu_seconds:.1f} s of processor, "
+        f"{run.peak_mb:.0f} MB; {report['llm']['prompt_tokens']:,} tokens in, "
+        f"{report['llm']['completion_tokens']:,} out",
+        f"{took / least:.2f} × the least possible",
+        f"≤ {BAR} ×",
+    )
     asking = busy.end_s - (busy.first_s or 0)
-    print(
-        f"the model was asked for {asking:.1f} s ({asking / least:.2f} x), with at most {busy.most} requests in "
-        f"flight; fewer than {FULL} while there was more to ask: {busy.not_full_s:.1f} s; "
-        f"answers that were not rehearsed: {busy.made_now}"
+    yield Figure(
+        "the same, how well the model was used",
+        f"asked for {asking:.1f} s, with at most {busy.most} requests in flight; fewer than {FULL} while there was "
+        f"more to ask: {busy.not_full_s:.1f} s; answers that were not rehearsed: {busy.made_now}",
+        f"{asking / least:.2f} × the least possible",
     )
 
 
-def print_processors(used: Processors) -> None:
-    """Print where the processors' time went, start-up included."""
-    for name, seconds in sorted(used.seconds.items(), key=lambda pair: -pair[1]):
-        print(f"processor of {name}: {seconds:.1f} s, {1000 * seconds / WORKFLOWS:.1f} ms a workflow")
+def processor_times(used: Processors) -> Figure:
+    """Where the processors' time went, start-up included."""
+    by_name = sorted(used.seconds.items(), key=lambda pair: -pair[1])
     total = sum(used.seconds.values())
-    print(f"processor of all: {total:.1f} s, {1000 * total / WORKFLOWS:.1f} ms a workflow")
+    return Figure(
+        "the same, processor",
+        f"{total:.1f} s, {1000 * total / WORKFLOWS:.1f} ms a workflow: "
+        + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in by_name),
+    )
 
 
-def print_prompt_size(file: str, facts: Facts) -> None:
-    """Print how long the prompt of a workflow is against its definition."""
+def prompt_size(file: str, facts: Facts) -> Figure:
+    """How long the prompt of a workflow is against its definition."""
     raw = len(json.dumps(json.loads(Path(file).read_text(encoding="utf-8")), separators=(",", ":")))
     runbook = open_writers(Settings(), "catalogue", "benchmark").catalogue.write(facts)
     prompter = Prompter(facts, runbook, prompts=load_prompts(), limits=Limits(), clean=cleaned)
     sent = sum(len(request.prompt.user) for request in prompter.requests())
-    print(f"{file}: {raw} characters; prompt {sent}, about {sent / CHARACTERS_PER_TOKEN:.0f} tokens, without the head")
-
-
-if __name__ == "__main__":
-    main()
+    return Figure(
+        f"prompt for {file}, without the head",
+        f"{sent:,} characters, about {sent / CHARACTERS_PER_TOKEN:,.0f} tokens, for {raw:,} of definition",
+        f"{sent / raw:.2f} × the definition",
+    )

@@ -1,10 +1,12 @@
 """A database with as many workflows as a benchmark wants: the demo's, cloned with small differences."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
 from runbooks.demo.load import load_demo
+from runbooks.migrations.catalog import read_columns
 
 WORKSPACES = 50
 """Clones are spread over so many workspaces."""
@@ -31,6 +33,15 @@ ADD_WORKFLOWS = """
     JOIN models m ON m.place = number % m.models
     JOIN targets t ON t.place = number % :workspaces
 """
+# Only clones are copied: what history says about a workflow of the demo is about that one alone.
+TWINS = """
+    CREATE TEMPORARY TABLE twins ON COMMIT DROP AS
+    SELECT gen_random_uuid() AS id, gen_random_uuid() AS runbook_id, m.id AS model FROM (
+        SELECT w.id, row_number() OVER (ORDER BY w.id) - 1 AS place, count(*) OVER () AS models
+        FROM workflows w JOIN runbook_generations g ON g.workflow_id = w.id
+        WHERE w.is_active AND w.deleted_at IS NULL AND g.history_signature = ''
+    ) m, generate_series(0, :missing - 1) number WHERE m.place = number % m.models
+"""
 
 
 def scale(connection: Connection, *, workflows: int) -> None:
@@ -40,3 +51,25 @@ def scale(connection: Connection, *, workflows: int) -> None:
     connection.execute(text(ADD_WORKSPACES), values)
     connection.execute(text(ADD_WORKFLOWS), values)
     connection.execute(text("ANALYZE workflows, workspaces"))
+
+
+def add_twins(connection: Connection, *, missing: int) -> None:
+    """Copy swept workflows with all that a sweep stored for them, which is what it would store for the copies.
+
+    A copy has its model's definition, workspace and name under another id, so that its runbook and digests are the
+    same. Sweeping a hundred thousand takes a quarter of an hour; this takes minutes. The caller commits.
+    """
+    connection.execute(text(TWINS), {"missing": missing})
+    connection.execute(text("ANALYZE twins"))
+    runbook = {"workflow_id": "twins.id", "runbook_id": "twins.runbook_id"}
+    _copy(connection, "workflows", "id", {"id": "twins.id"})
+    _copy(connection, "execution_runbooks", "workflow_id", {"id": "twins.runbook_id", "workflow_id": "twins.id"})
+    _copy(connection, "runbook_generations", "workflow_id", runbook)
+    _copy(connection, "runbook_versions", "workflow_id", runbook)
+
+
+def _copy(connection: Connection, table: str, model: str, changed: Mapping[str, str]) -> None:
+    columns = [name for name in read_columns(connection, table) if (table, name) != ("runbook_versions", "id")]
+    values = ", ".join(changed.get(name, f"t.{name}") for name in columns)
+    rows = f"SELECT {values} FROM twins JOIN {table} t ON t.{model} = twins.model"
+    connection.execute(text(f"INSERT INTO {table} ({', '.join(columns)}) {rows}"))

@@ -3,13 +3,16 @@
 import json
 import random
 import tempfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.measure import measure
+from tests.benchmarks.table import Figure, at_most
 
 FILES = 100
+BAR = 5.0
 TYPES = {
     "n8n-nodes-base.httpRequest": {"url": "https://api.stripe.com/v1/charges", "method": "POST"},
     "n8n-nodes-base.slack": {"operation": "post", "channel": "#alerts"},
@@ -36,17 +39,14 @@ def export(seed: int) -> dict[str, Any]:
     return {"name": f"Workflow {seed}", "nodes": nodes, "connections": connections}
 
 
-def main() -> None:
-    """Print the time of one run over all files, as JSON and as pages."""
+def figures() -> Iterator[Figure]:
+    """The time of one run over all files, as JSON and as pages."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{seed}.json" for seed in range(FILES)]
         for seed, file in enumerate(files):
             file.write_text(json.dumps(export(seed)))
         as_json = measure("preview", *files, "--format", "json")
         sections = sum(len(one["runbook"]["sections"]) for one in json.loads(as_json.stdout))
-        print(f"{FILES} files, {sections} sections, JSON: {as_json}")
-        print(f"{FILES} files, Markdown: {measure('preview', *files, '--out', Path(folder) / 'out')}")
-
-
-if __name__ == "__main__":
-    main()
+        yield at_most(BAR, as_json.seconds, "s", f"`runbooks preview` of {FILES} exports", f"{sections} sections")
+        pages = measure("preview", *files, "--out", Path(folder) / "out")
+        yield at_most(BAR, pages.seconds, "s", f"the same, as {FILES} files of Markdown")

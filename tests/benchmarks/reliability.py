@@ -19,11 +19,13 @@ from runbooks.adapters.history import refresh_history
 from runbooks.adapters.metrics import read_history
 from runbooks.adapters.schema import inspect_schema, upgrade
 from runbooks.core.reliability_figures import WANTED_COLUMNS, reliabilities
+from tests.benchmarks.table import Figure, at_most
 
 ATTEMPTS = 5_000_000
 WORKFLOWS = 2000
 DAYS = 30
 BATCH = 250
+BAR_MB = 300.0
 
 ROWS = """
     SET session_replication_role = replica;
@@ -75,27 +77,26 @@ ROWS = """
 """
 
 
-def main() -> None:
-    """Fill a scratch database, aggregate it, read it batch by batch, and print times and memory."""
+def figures() -> Iterator[Figure]:
+    """Fill a scratch database, aggregate it, and read it batch by batch: times and memory."""
     with scratch_database() as url:
-        print(f"{ATTEMPTS:,} attempts, {fill(url):.0f} s to make", flush=True)
+        fill(url)
         engine = create_engine(url)
-        before = peak_mb()
         for run in ("first", "second"):
             started = time.perf_counter()
             with engine.begin() as connection:
                 nodes = refresh_history(connection, days=DAYS, now=datetime.now(UTC))
-            print(f"{run} aggregation: {nodes} nodes in {time.perf_counter() - started:.1f} s", flush=True)
+            took = time.perf_counter() - started
+            yield Figure(f"{run} aggregation of {ATTEMPTS:,} attempts", f"{nodes:,} rows of nodes in {took:.1f} s")
         started = time.perf_counter()
         found = read_all(url)
-        print(f"reliability of {found} integrations read in {time.perf_counter() - started:.1f} s")
-        print(f"peak memory of our process: {peak_mb():.0f} MB ({before:.0f} MB before)")
+        yield Figure(f"reliability of {found:,} integrations, read", f"{time.perf_counter() - started:.1f} s")
+        yield at_most(BAR_MB, peak_mb(), "MB", "memory of the process that did it")
         engine.dispose()
 
 
-def fill(url: URL) -> float:
-    """Make the rows; returns the seconds it took."""
-    started = time.perf_counter()
+def fill(url: URL) -> None:
+    """Make the rows."""
     sql = ROWS.format(workflows=WORKFLOWS, executions=ATTEMPTS // 5, days=DAYS)
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -104,7 +105,6 @@ def fill(url: URL) -> float:
         driver.execute(sql)
         driver.execute("VACUUM ANALYZE")
     engine.dispose()
-    return time.perf_counter() - started
 
 
 def read_all(url: URL) -> int:
@@ -151,7 +151,3 @@ def scratch_database() -> Iterator[URL]:
         yield url
         server.leave()
         stop(Path(folder) / "postgres")
-
-
-if __name__ == "__main__":
-    main()
