@@ -34,21 +34,30 @@ def ask_in_batches(changed: list[Candidate], orders: Orders) -> str | None:
     try:
         earlier = find_open_batches()
         if earlier:
-            tell(f"{len(earlier)} batches of an earlier run are under way; waiting for them first")
+            tell(f"batches of an earlier run are under way ({_names(earlier)}); waiting for them first")
             _collect(earlier)
-        requests = hand_in_batches(changed, orders)
-        if requests is None:
-            tell("the server takes no batches (HTTP 404); the model is asked as usual")
-            return None
-        under_way = find_open_batches()
-        if under_way:
-            names = ", ".join(str(one.batch) for one in under_way)
-            tell(f"{requests:,} requests handed in as {len(under_way)} batches ({names}); the answers may take a day")
-            _collect(under_way)
+        return _hand_in(changed, orders)
     except LLMUnavailable as error:
         tell(f"{error}; what is under way is collected by the next run with `batch`")
         return str(error)
-    return NO_ANSWER
+
+
+def _hand_in(changed: list[Candidate], orders: Orders) -> str | None:
+    reason = NO_ANSWER
+    try:
+        requests = hand_in_batches(changed, orders)
+    except LLMUnavailable as error:
+        requests, reason = 0, str(error)
+        tell(f"{error}; going on with what was handed in before that")
+    if requests is None:
+        tell("the server takes no batches (HTTP 404); the model is asked as usual")
+        return None
+    under_way = find_open_batches()
+    if under_way:
+        total = sum(batch.requests for batch in under_way)
+        tell(f"handed in: {total:,} requests ({_names(under_way)}); the answers may take a day")
+        _collect(under_way)
+    return reason
 
 
 def collect_what_ended(orders: Orders) -> None:
@@ -81,8 +90,7 @@ def _collect(batches: list[OpenBatch]) -> None:
     except Exception:
         raise
     except BaseException:  # cancelled, or stopped by a signal
-        names = ", ".join(str(batch.batch) for batch in waiting)
-        tell(f"the batches go on at the server ({names}); the next `runbooks sweep --batch` collects them")
+        tell(f"the batches go on at the server ({_names(waiting)}); the next `runbooks sweep --batch` collects them")
         raise
 
 
@@ -95,6 +103,10 @@ def _patiently(batch: OpenBatch) -> BatchState:
             if time.monotonic() > deadline:
                 raise
             time.sleep(load_settings().llm_batch_poll_s)
+
+
+def _names(batches: list[OpenBatch]) -> str:
+    return ", ".join(str(batch.batch) for batch in batches)
 
 
 def _tell_missing(batch: OpenBatch, missing: dict[str, int]) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from prefect import task
 
-from runbooks.adapters.batch_client import GONE, BatchClient, BatchGone, BatchState, NoBatchAPI
+from runbooks.adapters.batch_client import GONE, LATE, BatchClient, BatchGone, BatchState, NoBatchAPI
 from runbooks.adapters.batch_collection import keep_answers
 from runbooks.adapters.batch_plan import InputFile, half_price, plan_files
-from runbooks.adapters.batch_store import OpenBatch, add_batch, note_started, read_open
+from runbooks.adapters.batch_store import OpenBatch, add_batch, note_ended, note_started, read_open
 from runbooks.adapters.interruption import run_interruptible
 from runbooks.bootstrap import open_database, open_llm, open_writers
 from runbooks.core.batch import Candidate
@@ -22,9 +23,12 @@ from tasks.extract import extract_integrations
 from tasks.fetch import fetch_changed_workflows
 from tasks.metrics import aggregate_connector_metrics
 from tasks.options import OPTIONS
+from tasks.telling import tell
 
 T = TypeVar("T")
 
+OVERDUE = timedelta(hours=25)
+"""A server that keeps to the protocol has ended a batch by then, answered or not."""
 LONGEST_S = 900.0
 """For one exchange with the server; the largest file has 200 MB."""
 
@@ -33,7 +37,8 @@ LONGEST_S = 900.0
 def find_open_batches() -> list[OpenBatch]:
     """Find the batches of the model that were handed in and not collected, also by a run that was killed."""
     settings = load_settings()
-    return [one if one.batch else _identified(settings, one) for one in _noted(settings)]
+    found = [one if one.batch else _identified(settings, one) for one in _noted(settings)]
+    return [one for one in found if one is not None]
 
 
 def started_batches() -> list[OpenBatch]:
@@ -47,19 +52,20 @@ def _noted(settings: Settings) -> list[OpenBatch]:
         return read_open(connection, server=llm.server, model=llm.model)
 
 
-def _identified(settings: Settings, batch: OpenBatch) -> OpenBatch:
-    """A batch whose starter was killed before it learnt the id: started or not."""
+def _identified(settings: Settings, batch: OpenBatch) -> OpenBatch | None:
+    """A batch whose starter was killed before it learnt the id; None where it was never started."""
     found = _now(BatchClient(open_llm(settings)).find(batch.input_file))
-    if found is None:
-        found = _now(BatchClient(open_llm(settings)).start(batch.input_file))
     with open_database(settings).begin() as connection:
+        if found is None:
+            note_ended(connection, batch.id, "never started")
+            return None
         note_started(connection, batch.id, found)
     return replace(batch, batch=found)
 
 
 @task(task_run_name="hand in batches", **OPTIONS)
 def hand_in_batches(candidates: list[Candidate], orders: Orders) -> int | None:
-    """Hand in what is to be asked for these workflows, as far as the budget goes.
+    """Hand in what is to be asked for these workflows, the busiest first, as far as the budget goes.
 
     Returns the number of requests; None where the server takes no batches.
     """
@@ -68,23 +74,31 @@ def hand_in_batches(candidates: list[Candidate], orders: Orders) -> int | None:
     _now(llm.learn())
     purse = Purse(orders.budget, prices=half_price(llm.prices), whose="the budget of this run")
     size = settings.batch_size
-    parts = [candidates[at : at + size] for at in range(0, len(candidates), size)]
+    handed_in, enough = 0, True
     try:
-        return sum(_hand_in(part, orders, settings, purse) for part in parts)
+        for at in range(0, len(candidates), size):
+            requests, enough = _hand_in(candidates[at : at + size], orders, settings, purse)
+            handed_in += requests
+            if not enough:
+                tell("the budget of this run is set aside for what was handed in; the catalogue writes the rest")
+                break
     except NoBatchAPI:
         return None
+    return handed_in
 
 
-def _hand_in(candidates: list[Candidate], orders: Orders, settings: Settings, purse: Purse) -> int:
+def _hand_in(candidates: list[Candidate], orders: Orders, settings: Settings, purse: Purse) -> tuple[int, bool]:
     database = open_database(settings)
     batch = extract_integrations.fn(fetch_changed_workflows.fn(candidates))
     batch = aggregate_connector_metrics.fn(batch, include_historical_data=orders.include_historical_data)
     under_way = {made_from for one in _noted(settings) for made_from in one.made_from.values()}
     writers = open_writers(settings, orders.writer, orders.run_id, orders.budget)
-    files = plan_files(batch, database=database, writers=writers, purse=purse, full=orders.full, under_way=under_way)
+    files, enough = plan_files(
+        batch, database=database, writers=writers, purse=purse, full=orders.full, under_way=under_way
+    )
     for file in files:
         _start(file, settings)
-    return sum(file.requests for file in files)
+    return sum(file.requests for file in files), enough
 
 
 def _start(file: InputFile, settings: Settings) -> None:
@@ -110,9 +124,10 @@ def look_at(batch: OpenBatch) -> BatchState:
     """How far a batch is; LLMUnavailable when the server does not say."""
     assert batch.batch  # noqa: S101 - it was started
     try:
-        return _now(BatchClient(open_llm(load_settings())).state(batch.batch))
+        state = _now(BatchClient(open_llm(load_settings())).state(batch.batch))
     except BatchGone:
         return BatchState(GONE)
+    return state if state.ended or datetime.now(UTC) - batch.submitted_at < OVERDUE else replace(state, status=LATE)
 
 
 @task(task_run_name="collect batch {batch.batch}", **OPTIONS)

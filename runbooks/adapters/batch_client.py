@@ -12,7 +12,9 @@ from runbooks.errors import LLMUnavailable
 
 GONE = "gone"
 """Our word for a batch that the server does not know any more."""
-ENDED = frozenset({"completed", "failed", "expired", "cancelled", GONE})
+LATE = "overdue"
+"""Our word for a batch that is not waited for any longer."""
+ENDED = frozenset({"completed", "failed", "expired", "cancelled", GONE, LATE})
 LISTED = 200
 """So many of the server's latest batches are looked through for one whose id was never learnt."""
 

@@ -41,19 +41,22 @@ def half_price(prices: Prices | None) -> Prices | None:
 
 def plan_files(
     batch: Batch, *, database: Database, writers: Writers, purse: Purse, full: bool, under_way: Collection[str]
-) -> list[InputFile]:
+) -> tuple[list[InputFile], bool]:
     """The requests for a batch of workflows, the most important first, as far as the purse goes.
 
-    `under_way`: fingerprints that an answer is on its way for.
+    `under_way`: fingerprints that an answer is on its way for. Also returns whether the purse was enough for all.
     """
     files: list[InputFile] = []
-    for facts, made_from, lines in _wanted(batch, database, writers, purse, full=full, under_way=under_way):
-        if not files or not files[-1].takes(lines):
-            files.append(InputFile())
-        files[-1].content += b"".join(lines)
-        files[-1].requests += len(lines)
-        files[-1].made_from[facts.workflow.id] = made_from
-    return files
+    try:
+        for facts, made_from, lines in _wanted(batch, database, writers, purse, full=full, under_way=under_way):
+            if not files or not files[-1].takes(lines):
+                files.append(InputFile())
+            files[-1].content += b"".join(lines)
+            files[-1].requests += len(lines)
+            files[-1].made_from[facts.workflow.id] = made_from
+    except BudgetReached:
+        return files, False
+    return files, True
 
 
 def _wanted(
@@ -76,10 +79,7 @@ def _wanted(
         ):
             continue
         policy = policies.get(facts.workflow.workspace_id, NO_POLICY)
-        try:
-            lines = _lines(facts, writers.llm, policy, purse)
-        except BudgetReached:
-            return
+        lines = _lines(facts, writers.llm, policy, purse)
         if lines:
             yield facts, made_from, lines
 

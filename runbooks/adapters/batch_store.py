@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-COLUMNS = "id, input_file, batch, requests, made_from"
+COLUMNS = "id, input_file, batch, requests, made_from, submitted_at"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class OpenBatch:
     requests: int
     made_from: Mapping[str, str]
     """Fingerprints by workflow id: what the answers will be answers to."""
+    submitted_at: datetime
 
 
 def add_batch(

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import URL, text
 
 from flows.coverage_sweep import coverage_sweep
+from runbooks.adapters.batch_plan import InputFile
 from runbooks.bootstrap import open_llm, open_writers
+from runbooks.core.batch_lines import MOST_BYTES, MOST_REQUESTS
 from runbooks.core.report import SweepReport
 from tests.support import llm_server as models
 from tests.support.batch_server import BatchServer
@@ -216,8 +218,11 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(shop: URL, batch_serv
     assert (sweep().generated, by_model(shop)) == (6, 6)
 
 
-def test_a_budget_is_estimated_before_anything_is_handed_in(shop: URL, batch_server: BatchServer) -> None:
+def test_a_budget_is_estimated_before_anything_is_handed_in(
+    shop: URL, batch_server: BatchServer, caplog: pytest.LogCaptureFixture
+) -> None:
     report = sweep(max_tokens=12_000)
+    assert "the budget of this run is set aside" in caplog.text
     asked = len(batch_server.asked_in_batches)
     assert 0 < asked < 6
     assert (report.generated, by_model(shop)) == (6, asked)
@@ -254,3 +259,32 @@ def test_answers_of_strangers_and_broken_lines_are_left_out(shop: URL, batch_ser
 
     batch_server.finish = spoil  # type: ignore[method-assign]
     assert (sweep().generated, by_model(shop)) == (6, 6)
+
+
+def test_a_batch_that_never_ends_is_given_up_after_a_day(shop: URL, batch_server: BatchServer) -> None:
+    batch_server.instant = False
+    with pytest.raises(KeyboardInterrupt):
+        _swept_until_interrupted(batch_server)
+    with connected(shop) as connection:
+        connection.execute(text("UPDATE runbook_batches SET submitted_at = now() - interval '26 hours'"))
+    batch_server.instant = True
+    restarted()
+    assert (sweep().generated, by_model(shop)) == (6, 6)
+    assert value(shop, "SELECT array_agg(outcome ORDER BY id) FROM runbook_batches") == ["overdue", "completed"]
+
+
+def test_a_server_that_fails_half_way_keeps_what_it_took(
+    shop: URL, batch_server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOKS_BATCH_SIZE", "2")
+    batch_server.takes = 2
+    report = sweep()
+    assert (report.generated, by_model(shop)) == (6, 4)
+    assert report.fallbacks == {"the server answers a batch with HTTP 500": 2}
+
+
+def test_no_file_is_larger_than_the_server_takes() -> None:
+    assert InputFile(requests=MOST_REQUESTS - 1).takes([b"x"])
+    assert not InputFile(requests=MOST_REQUESTS - 1).takes([b"x", b"y"])
+    assert InputFile(bytearray(MOST_BYTES - 3)).takes([b"x", b"yz"])
+    assert not InputFile(bytearray(MOST_BYTES - 3)).takes([b"xy", b"yz"])

@@ -23,6 +23,8 @@ class BatchServer(LLMServer):
         self.batches: dict[str, dict[str, Any]] = {}
         self.has_batches = True
         self.instant = True
+        self.takes: int | None = None
+        """So many batches; the next is answered with a 500."""
         self.away = 0
         """So many of the next questions about a batch are answered with a 503."""
         self.refused_ids: dict[str, int] = {}
@@ -51,6 +53,9 @@ class BatchServer(LLMServer):
         if self.instant:
             self.finish(name)
         return self.batches[name]
+
+    def listed(self) -> dict[str, Any]:
+        return {"object": "list", "data": list(reversed(self.batches.values())), "has_more": False}
 
     def finish(self, name: str, *, status: str = "completed", answered: int | None = None) -> None:
         """End a batch; the first `answered` of its requests have been answered by then, all unless told otherwise."""
@@ -88,6 +93,8 @@ def _batch_handler(server: BatchServer) -> Any:
             if self.path == "/v1/files":
                 body = self.rfile.read(int(self.headers["content-length"]))
                 self._answer(lambda: server.upload(_uploaded(body)))
+            elif self.path == "/v1/batches" and server.takes == len(server.batches):
+                self._send(500, b"{}")
             elif self.path == "/v1/batches":
                 asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 self._answer(lambda: server.create(asked))
@@ -100,14 +107,11 @@ def _batch_handler(server: BatchServer) -> Any:
             if found and found[3]:
                 content = server.files.get(found[2])
                 self._send(200, content, "application/octet-stream") if content else self._send(404, b"{}")
-            elif found and server.away > 0:
+            elif server.away > 0:
                 server.away -= 1
                 self._send(503, b"{}")
-            elif found:
-                self._answer(lambda: server.batches[found[2]])
             else:
-                data = list(reversed(server.batches.values()))
-                self._answer(lambda: {"object": "list", "data": data, "has_more": False})
+                self._answer(lambda: server.batches[found[2]] if found else server.listed())
 
         def _answer(self, act: Callable[[], dict[str, Any]]) -> None:
             try:
