@@ -62,6 +62,7 @@ def sweep(
     max_cost: Annotated[float | None, Parameter(validator=lambda _type, value: _not_negative(value))] = None,
     max_tokens: Annotated[int | None, Parameter(validator=lambda _type, value: _not_negative(value))] = None,
     batch: Annotated[bool, Flag] = False,
+    shards: Annotated[int, Parameter(validator=lambda _type, value: _at_most(value, 100))] = 1,
     json: Annotated[bool, Flag] = False,
 ) -> int:
     """Write a runbook for every active workflow that changed, and report coverage.
@@ -75,6 +76,7 @@ def sweep(
         max_cost: Spend at most so many US dollars on the model; the catalogue writes the rest.
         max_tokens: Use at most so many tokens of the model; the catalogue writes the rest.
         batch: Ask the model in batches of its server, at half the price; the answers may take a day.
+        shards: Spread the work over so many flow runs at most, for the workers of a Prefect server; not with batch.
         json: Print the report as JSON, and nothing else, on stdout.
     """
     from app.sweep import run_sweep
@@ -88,6 +90,7 @@ def sweep(
         dry_run=dry_run,
         budget=Allowance(max_tokens, max_cost),
         batch=batch,
+        shards=shards,
         as_json=json,
     )
 
@@ -465,6 +468,11 @@ def main() -> None:
 def _positive(value: int | None) -> None:
     if value is not None and value < 1:
         raise ValueError("must be at least 1")
+
+
+def _at_most(value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        raise ValueError(f"must be between 1 and {most}")
 
 
 def _not_negative(value: float | None) -> None:

@@ -26,11 +26,19 @@ def run_sweep(
     dry_run: bool,
     budget: Allowance,
     batch: bool,
+    shards: int,
     as_json: bool,
 ) -> int:
     """Sweep and print the report."""
     report = sweep(
-        workspace_id=workspace_id, full=full, limit=limit, writer=writer, dry_run=dry_run, budget=budget, batch=batch
+        workspace_id=workspace_id,
+        full=full,
+        limit=limit,
+        writer=writer,
+        dry_run=dry_run,
+        budget=budget,
+        batch=batch,
+        shards=shards,
     )
     if as_json:
         print(report.model_dump_json(indent=2))
@@ -45,7 +53,9 @@ def run_sweep(
         say(f"{count} runbooks come from the catalogue although an LLM was asked: {reason}")
     for failed in report.failed:
         say(f"workflow {failed.workflow_id} got no runbook: {failed.reason}")
-    return 1 if report.failed else 0
+    for shard in report.failed_shards:
+        say(f"shard {shard}; what it had stored is kept, and the next sweep goes on from there")
+    return 1 if report.failed or report.failed_shards else 0
 
 
 def sweep(
@@ -57,6 +67,7 @@ def sweep(
     dry_run: bool = False,
     budget: Allowance = UNLIMITED,
     batch: bool = False,
+    shards: int = 1,
 ) -> SweepReport:
     """Run the flow with a progress bar; what would fail for sure is told before Prefect starts."""
     settings = load_settings()
@@ -68,11 +79,13 @@ def sweep(
     database.require_workspace_id(workspace_id)
     if workspace_id is None:
         _ = database.schema
-    if settings.task_runner != "local":
+    if settings.task_runner != "local" or shards > 1:
         server = has_server(settings)
         from flows.runners import require_cluster
+        from flows.shards import require_workers
 
         require_cluster(settings, server=server)
+        require_workers(shards, server=server)
     with prefect_session(settings):
         from flows.coverage_sweep import SweepFailed, coverage_sweep
         from flows.progress import listener
@@ -93,6 +106,7 @@ def sweep(
                     max_cost=budget.cost_usd,
                     max_tokens=budget.tokens,
                     batch=batch,
+                    shards=shards,
                 )
             except SweepFailed as failure:
                 return failure.report

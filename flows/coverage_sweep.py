@@ -15,6 +15,7 @@ from flows.pipeline import run_batches
 from flows.progress import Progress
 from flows.punctuality import punctual
 from flows.run_info import announce_failure, rename_run, today
+from flows.shards import Shards, Spread, require_workers, write_in_shards
 from runbooks import __version__
 from runbooks.adapters.interruption import interrupt
 from runbooks.adapters.memory import keep_memory_low
@@ -58,6 +59,7 @@ def coverage_sweep(
     max_cost: NonNegativeFloat | None = None,
     max_tokens: NonNegativeInt | None = None,
     batch: bool = False,
+    shards: Shards = 1,
 ) -> State[SweepReport]:
     """Write a runbook for every active workflow that changed, and report coverage.
 
@@ -70,8 +72,10 @@ def coverage_sweep(
         max_cost: Spend at most so many US dollars on the model; the catalogue writes the rest. Empty for no limit.
         max_tokens: Use at most so many tokens of the model; empty for no limit.
         batch: Ask the model in batches of its server, at half the price; the answers may take a day.
+        shards: Spread the work over so many flow runs at most, which the work pool's workers share; not with batch.
     """
     keep_memory_low()
+    require_workers(shards)
     budget = Allowance(max_tokens, max_cost)
     started, since, run_id = time.monotonic(), datetime.now(UTC), uuid.uuid4().hex
     workspace_id = workspace_id or None  # the form sends a field that was emptied as such
@@ -86,7 +90,9 @@ def coverage_sweep(
     get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
     with punctual(since) as remarks:
         orders = Orders(writer=writer, run_id=run_id, full=full, budget=budget)
-        done = BatchOutcome() if dry_run else write_all(changed, orders, ahead=batch)
+        done = BatchOutcome()
+        if not dry_run:
+            done = write_all(changed, orders, ahead=batch, spread=Spread(1 if batch else shards, workspace_id))
     handled = len(changed) if dry_run else done.generated + len(done.failed)
     later = len(found) - len(changed)
     report = SweepReport(
@@ -97,6 +103,7 @@ def coverage_sweep(
         unchanged=active - handled - later,
         later=later,
         failed=done.failed,
+        failed_shards=done.failed_shards,
         llm=done.llm,
         fallbacks=done.fallbacks,
         coverage=report_coverage(workspace_id, keep=not dry_run),
@@ -109,12 +116,18 @@ def coverage_sweep(
     return conclude(report)
 
 
-def write_all(changed: list[Candidate], orders: Orders, *, ahead: bool) -> BatchOutcome:
-    """Write what changed, batch by batch, and tell how far it is; `ahead`: the model is asked for all of it before."""
+def write_all(changed: list[Candidate], orders: Orders, *, ahead: bool, spread: Spread) -> BatchOutcome:
+    """Write what changed, here or spread over other runs; `ahead`: the model is asked for all of it before."""
     if ahead:
         orders = replace(orders, asked_before=ask_in_batches(changed, orders))
     else:
         collect_what_ended(orders)
+    parts = spread.parts(changed)
+    return write_in_shards(parts, orders, spread.workspace_id) if len(parts) > 1 else write_batches(changed, orders)
+
+
+def write_batches(changed: list[Candidate], orders: Orders) -> BatchOutcome:
+    """Write what changed, batch by batch, and tell how far it is."""
     progress = Progress(len(changed))
     settings = load_settings()
     with ready_to_write(settings, orders.writer, orders.run_id, orders.budget, workflows=len(changed)):
@@ -134,8 +147,9 @@ def conclude(report: SweepReport) -> State[SweepReport]:
         logger.warning("%d runbooks written by the catalogue instead: %s", count, reason)
     for failed in report.failed[:TOLD]:
         logger.warning("workflow %s got no runbook: %s", failed.workflow_id, failed.reason)
-    if report.failed and not report.generated and not report.unchanged:
+    incomplete = bool(report.failed or report.failed_shards)
+    if incomplete and not report.generated and not report.unchanged:
         raise SweepFailed(report)
     logger.info("%s; in %.1f s", report.headline, report.duration_s)
-    name = "CompletedWithFailures" if report.failed else "Completed"
+    name = "CompletedWithFailures" if incomplete else "Completed"
     return Completed(name=name, message=report.headline, data=report)

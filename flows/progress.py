@@ -20,8 +20,10 @@ listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 class Progress:
     """Counts workflows as batches finish."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, shards: int = 0) -> None:
+        """`shards`: what is taken note of is not a batch, but one of so many parts."""
         self.total = total
+        self.shards, self.finished = shards, 0
         self.started = time.monotonic()
         self.summed = BatchOutcome()
         # From a flow that is no coroutine the id comes at once; the type leaves both open.
@@ -33,6 +35,7 @@ class Progress:
     def add(self, outcome: BatchOutcome) -> None:
         """Take note of a finished batch."""
         self.summed = combine([self.summed, outcome])
+        self.finished += 1
         share = 100.0 * min(1.0, self.done / self.total) if self.total else 100.0
         update_progress_artifact(self.artifact, progress=share, description=self._text())
         get_run_logger().info(self._text())
@@ -46,6 +49,8 @@ class Progress:
     def _text(self) -> str:
         summed = self.summed
         text = f"{self.done} of {self.total} workflows; {summed.generated} generated, {len(summed.failed)} failed"
+        if self.shards:
+            text = f"{self.finished} of {self.shards} shards; {text}"
         if summed.llm.cost_usd is not None:
             text += f"; ${summed.llm.cost_usd:,.2f} so far"
         left = self.total - self.done

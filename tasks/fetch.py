@@ -14,6 +14,7 @@ from runbooks.adapters.store import read_runbook
 from runbooks.bootstrap import open_database, open_writers
 from runbooks.core.batch import Batch, Candidate
 from runbooks.core.runbook import Runbook
+from runbooks.core.shard import Shard
 from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.errors import RunbookNotFound, WorkflowNotFound
 from runbooks.settings import WriterChoice, load_settings
@@ -37,6 +38,7 @@ def find_changed_workflows(
     writer: WriterChoice,
     run_id: str,
     budget: Allowance = UNLIMITED,
+    shard: Shard | None = None,
     rehearsal: bool = False,
 ) -> Sequence[Candidate]:
     """Find the active workflows that need a new runbook, busiest first, in one pass inside the database.
@@ -50,7 +52,9 @@ def find_changed_workflows(
     with database.begin() as connection, _forgotten(connection) if rehearsal else nullcontext():
         if rehearsal:
             refresh_history(connection, days=settings.history_days, now=datetime.now(UTC))
-        found = find_changed(connection, schema=schema, wanted=wanted, workspace_id=workspace_id, full=full)
+        found = find_changed(
+            connection, schema=schema, wanted=wanted, workspace_id=workspace_id, full=full, shard=shard
+        )
     return UserList(found)  # no list: of that, Prefect would note down each of a hundred thousand items
 
 

@@ -12,6 +12,7 @@ from runbooks.adapters.schema import HostSchema
 from runbooks.core.batch import Candidate, Failed
 from runbooks.core.definition import parse_definition
 from runbooks.core.integrations import NodeCatalogueEntry
+from runbooks.core.shard import Shard
 from runbooks.core.workflow import Workflow
 from runbooks.errors import DefinitionError, WorkflowNotFound
 from runbooks.migrations.catalog import read_columns
@@ -34,6 +35,9 @@ SOURCE_DIGEST = """md5(concat_ws(chr(31), w.name, coalesce(w.description, ''), c
     coalesce(v.edges::text, w.edges::text, ''), coalesce(w.settings::text, ''), coalesce(s.settings::text, '')))"""
 
 IS_ACTIVE = "w.is_active AND w.deleted_at IS NULL"
+
+# As core/shard.py reckons it; before the digest is, so that no shard unpacks another's definitions.
+IN_SHARD = "AND ('x' || left(md5(w.id::text), 8))::bit(32)::bigint % CAST(:shards AS bigint) + 1 = :shard"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def find_changed(
     wanted: Wanted,
     workspace_id: str | None = None,
     full: bool = False,
+    shard: Shard | None = None,
 ) -> list[Candidate]:
     """Find the active workflows whose definition, history or writer differs from what is stored, busiest first.
 
@@ -68,7 +73,7 @@ def find_changed(
         SELECT w.id::text, w.digest, coalesce(h.signature, '')
         FROM (
             SELECT w.id, w.execution_count, {SOURCE_DIGEST} AS digest FROM {ACTIVE}
-            WHERE {IS_ACTIVE} {in_workspace(schema, workspace_id)}
+            WHERE {IS_ACTIVE} {in_workspace(schema, workspace_id)} {IN_SHARD if shard else ""}
             OFFSET 0 -- keeps the digest from being computed again for each comparison
         ) w
         LEFT JOIN runbook_generations g ON g.workflow_id = w.id
@@ -85,6 +90,8 @@ def find_changed(
             "full": full,
             "signature": wanted.signature,
             "keep_llm": wanted.keep_llm,
+            "shard": shard.number if shard else None,
+            "shards": shard.of if shard else None,
         },
     )
     return [Candidate(*row) for row in rows]

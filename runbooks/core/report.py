@@ -61,6 +61,8 @@ class BatchOutcome(Frozen):
     llm: LLMUse = Field(default_factory=LLMUse)
     fallbacks: dict[str, int] = Field(default_factory=dict)
     """Reason → runbooks that the catalogue wrote although an LLM was asked for."""
+    failed_shards: tuple[str, ...] = ()
+    """Parts of a sweep that did not get to their end, with how they ended."""
 
 
 class SweepReport(Frozen):
@@ -76,6 +78,8 @@ class SweepReport(Frozen):
     later: int = 0
     """Changed, too, but beyond the limit that was asked for."""
     failed: tuple[FailedWorkflow, ...]
+    failed_shards: tuple[str, ...] = ()
+    """Parts of the sweep that did not get to their end, with how they ended; what they had stored is kept."""
     llm: LLMUse
     fallbacks: dict[str, int]
     duration_s: float
@@ -90,6 +94,8 @@ class SweepReport(Frozen):
         parts.append("dry run, nothing written" if self.dry_run else f"{self.generated} generated")
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
+        if self.failed_shards:
+            parts.append(f"{len(self.failed_shards)} of its shards lost")
         if self.later:
             parts.append(f"{self.later} left for later")
         return (
@@ -136,4 +142,5 @@ def combine(outcomes: Iterable[BatchOutcome]) -> BatchOutcome:
         failed=tuple(failed for outcome in done for failed in outcome.failed),
         llm=sum((outcome.llm for outcome in done), LLMUse()),
         fallbacks=dict(fallbacks),
+        failed_shards=tuple(shard for outcome in done for shard in outcome.failed_shards),
     )

@@ -32,6 +32,8 @@ def sweep_markdown(report: SweepReport, written: Sequence[WrittenRunbook], *, li
         lines += ["", f"## No runbook{_of(min(LISTED, len(report.failed)), len(report.failed))}", ""]
         lines += ["| workflow | why |", "|---|---|"]
         lines += [f"| `{one.workflow_id}` | {_cell(one.reason)} |" for one in report.failed[:LISTED]]
+    if report.failed_shards:
+        lines += ["", "## Parts that were lost", "", *(f"- shard {_cell(one)}" for one in report.failed_shards)]
     if report.fallbacks:
         lines += ["", "## Written by the catalogue although a model was asked", ""]
         lines += [f"- {count}: {_cell(reason)}" for reason, count in report.fallbacks.items()]

@@ -132,7 +132,7 @@ def eventually(found: Any, *, within_s: float = 60) -> Any:
 @pytest.mark.slow
 def test_it_brings_all_parts_and_ctrl_c_leaves_nothing_behind(up: Up, home: Path) -> None:
     deployments = {one["name"]: one for one in up.call("/deployments/filter", {})}
-    assert set(deployments) == {"coverage-sweep", "workflow-published", "execution-failed"}
+    assert set(deployments) == {"coverage-sweep", "coverage-sweep-shard", "workflow-published", "execution-failed"}
     (nightly,) = deployments["coverage-sweep"]["schedules"]
     assert nightly["schedule"] == {"cron": "0 2 * * *", "timezone": "Europe/Berlin", "day_or": True}
     with urllib.request.urlopen(f"http://127.0.0.1:{up.api_port}/healthz", timeout=5) as answer:
@@ -164,7 +164,7 @@ def test_it_brings_all_parts_and_ctrl_c_leaves_nothing_behind(up: Up, home: Path
 def test_a_second_start_finds_what_is_there_and_an_event_starts_a_run(up: Up) -> None:
     runs = up.call("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
     assert len(runs) >= 2, "the runs of the first start are kept"
-    assert len(up.call("/deployments/filter", {})) == 3
+    assert len(up.call("/deployments/filter", {})) == 4
     names = [one["name"] for one in up.call("/automations/filter", {})]
     assert sorted(names) == sorted(set(names)), "nothing was made twice"
 

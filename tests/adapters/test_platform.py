@@ -19,6 +19,7 @@ from runbooks.adapters.schema import inspect_schema
 from runbooks.adapters.store import mark_unchanged, upsert_runbooks
 from runbooks.core.batch import Candidate
 from runbooks.core.runbook import Provenance
+from runbooks.core.shard import Shard, split
 from runbooks.core.workflow import Workflow
 from runbooks.errors import WorkflowNotFound
 from tests.support.history import NOW, add_attempt, add_execution, add_run, add_workflow, add_workspace, insert_row
@@ -93,6 +94,20 @@ def test_active_workflows_without_a_runbook_are_found_busiest_first_on_every_pla
     assert [one for one in everywhere if one in {quiet, busy, elsewhere}] == [busy, elsewhere, quiet]
     assert len(everywhere) == count_active(connection, schema=world.schema)
     assert count_active(connection, schema=world.schema, workspace_id=world.workspace) == 2
+
+
+def test_the_database_puts_each_workflow_into_the_shard_that_its_id_says_on_every_platform(
+    connection: Connection,
+) -> None:
+    world = World(connection)
+    for count in range(12):
+        world.workflow(execution_count=count)
+    everything = world.candidates()
+    for of in (1, 3, 5):
+        parts = split(everything, of)
+        for number in range(1, of + 1):
+            shard = Shard(number, of)
+            assert world.candidates(shard=shard) == parts.get(shard, []), shard
 
 
 def test_nothing_is_found_again_after_storing_on_every_platform(connection: Connection) -> None:
