@@ -21,6 +21,8 @@ EVERYDAY_WORDS = frozenset(
 """Names of services that in a message are more often just words; they count in the service's own field."""
 
 _URL = re.compile(r"(https?://[^\s/?#\"']++)[^\s\"'<>]*+")
+_NUMBERED = re.compile(r"\(#(\d{1,6})\)")
+"""Meta's way to give a code: `(#32) Page request limit reached`."""
 _ESCAPED = re.compile(r"\\+[nrt\"]|(?<![\w'])[ub](?=['\"])")
 """Escapes, and the letter before a string as Python 2 writes it: `u'not_found'`."""
 _NEXT_FIELD = re.compile(r"(?<=[\"'\]}])\s{0,20},\s{0,20}(?=\{|\\{0,4}[\"'][\w.-]{1,40}\\{0,4}[\"']\s?:)")
@@ -38,7 +40,9 @@ _PAIR_THAT_TELLS_NOTHING = re.compile(
 _NAME_OF_A_PROGRAM_PART = re.compile(r"\bHTTPS?ConnectionPool\b")
 """Python's HTTP client names itself in every message; no pool has run out."""
 _IP_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
-_CLASS_NAME = re.compile(r"\b[A-Z]\w{1,60}(?:Error|Exception|Fault|Failure)(?=: )")
+_CLASS_NAME = re.compile(
+    r"\b[A-Z]\w{1,60}(?:Error|Exception|Fault|Failure)(?=: )|\bexception '[\w\\]{1,120}'(?= with message)"
+)
 """`BaseURLNotSetError: connection timed out`: what the program calls its error, before what happened."""
 _ADVICE = re.compile(
     r" (?:please )?(?:(?:make|be) sure|ensure|perhaps|maybe|possibly|(?:check|verify) (?:that|if|whether|your|the)"
@@ -216,6 +220,7 @@ def _without_noise(text: str) -> str:
     text = _shorten(text, LONGEST_READ).replace("’", "'")
     text = _PAIR_THAT_TELLS_NOTHING.sub(" ", _STACK_FRAME.sub(" ", text))
     text = _IP_ADDRESS.sub("0", _NAME_OF_A_PROGRAM_PART.sub("host", text))
+    text = _NUMBERED.sub(r" code \1 ", text)
     # A page that states its status is the server's way to say it; another page stands where data should be.
     return _TAG.sub(" ", text) if _ERROR_PAGE.search(text) else text
 
