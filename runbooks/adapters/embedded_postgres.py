@@ -237,7 +237,7 @@ class EmbeddedPostgres:
 
     def _explained(self, error: Exception) -> EmbeddedPostgresError:
         line = str(error).strip().partition("\n")[0]
-        if self._folder.exists() and self.is_full():
+        if self._data.exists() and self.is_full():
             return EmbeddedPostgresError(self.full())
         match error:
             case EmbeddedPostgresError():

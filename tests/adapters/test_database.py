@@ -10,6 +10,7 @@ from runbooks.adapters.database import Database, parse_url
 from runbooks.adapters.schema import upgrade
 from runbooks.errors import (
     DatabaseError,
+    DatabaseFull,
     DatabaseUnreachable,
     MissingPrivilege,
     RunbooksError,
@@ -144,6 +145,18 @@ def test_row_that_breaks_a_rule_is_not_shown(connected: Database) -> None:
     execute(connected, "INSERT INTO users (name, email) VALUES ('Ada', :email)", email=PASSWORD)
     message = refused(connected, DatabaseError, "INSERT INTO users (name, email) VALUES ('A', :e)", e=PASSWORD)
     assert message.startswith("the database answered 23505: duplicate key")
+
+
+def test_disk_that_is_full_is_named_with_what_to_do(connected: Database) -> None:
+    query = """
+        DO $$ BEGIN RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device'
+            USING ERRCODE = 'disk_full', HINT = 'Check free disk space.'; END $$
+    """
+    message = refused(connected, DatabaseFull, query)
+    assert message == (
+        'the disk of the database is full: could not extend file "base/1/2": No space left on device; '
+        "free some space there"
+    )
 
 
 def test_text_that_postgresql_cannot_hold_is_named(connected: Database) -> None:

@@ -21,7 +21,7 @@ from runbooks.adapters.database import Database
 from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 from runbooks.adapters.embedded_server import LOG_LIMIT, Programs
 from runbooks.adapters.embedded_watcher import LINGER_S, acquired, opened, server_pid
-from runbooks.errors import EmbeddedPostgresError, RunbooksError
+from runbooks.errors import DatabaseUnreachable, EmbeddedPostgresError, RunbooksError
 
 CLIENT = """
 import sys
@@ -687,6 +687,25 @@ def _stopped_with_pid_file(home: Path, pid: int) -> None:
     embedded.leave()
     wait_until_stopped(home)
     (home / "postgres" / "data" / "postmaster.pid").write_text("\n".join([str(pid), *left.splitlines()[1:]]) + "\n")
+
+
+def test_server_that_was_killed_is_there_again_for_whoever_tries_once_more(
+    home: Path, embedded: EmbeddedPostgres
+) -> None:
+    database = Database(embedded.url("runbooks"), embedded=embedded)
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE kept AS SELECT 7 AS number")
+    server = server_pid(home / "postgres" / "data")
+    assert server
+    os.kill(server, signal.SIGKILL)
+    tries = 0
+    while True:
+        tries += 1
+        with suppress(DatabaseUnreachable), database.begin() as connection:
+            assert connection.exec_driver_sql("SELECT number FROM kept").scalar_one() == 7
+            break
+    assert tries <= 3, "one that finds it gone, and at most one that comes while it recovers"
+    database.close()
 
 
 def test_zombie_is_not_taken_for_a_server(home: Path, embedded: EmbeddedPostgres) -> None:

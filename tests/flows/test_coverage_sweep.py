@@ -1,11 +1,17 @@
 import json
+from itertools import takewhile
 from typing import Any
 
 import pytest
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Failed
 from sqlalchemy import URL, text
 
 from flows.coverage_sweep import SweepFailed, coverage_sweep
 from runbooks.core.report import SweepReport
+from runbooks.errors import DatabaseUnreachable, MissingPrivilege
+from tasks.fetch import count_active_workflows
+from tasks.options import is_transport_fault
 from tests.support.hosts import connected, insert_workflow, insert_workspace
 
 ORDER = [
@@ -124,3 +130,17 @@ def test_a_snapshot_is_kept_of_each_run(shop: URL) -> None:
             text("SELECT report ->> 'active_workflows' FROM runbook_coverage_snapshots")
         ).scalars()
         assert list(taken) == ["3", "3"]
+
+
+def test_a_task_tries_again_for_as_long_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNBOOKS_DATABASE_PATIENCE_S", "60")
+    away = Failed(data=DatabaseUnreachable("no connection"))
+
+    def tries(state: State[Any]) -> int:
+        runs = (TaskRun(task_key="t", dynamic_key="0", run_count=count) for count in range(1, 50))
+        return sum(1 for _ in takewhile(lambda run: is_transport_fault(count_active_workflows, run, state), runs))
+
+    assert tries(away) == 4, "after 2, 8, 30 and 60 s"
+    assert tries(Failed(data=MissingPrivilege("no right"))) == 0, "waiting mends nothing"
+    away.data.waited_for = True
+    assert tries(away) == 0, "it was waited for already"
