@@ -1,8 +1,12 @@
 """The clock of a machine is set an hour ahead and back again under a sweep; that of its database stays."""
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -70,3 +74,45 @@ def test_a_clock_that_is_set_under_a_sweep_loses_nothing(
     again = up.start_run("coverage-sweep")
     assert ended(up, again) == "COMPLETED"
     assert json.dumps(up.run(again)["state"]).count("0 changed") >= 1
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DUE = {
+    "spring": datetime(2027, 3, 28, 1, 0, tzinfo=UTC),  # there is no 02:00; a second earlier it is 01:59:59
+    "autumn": datetime(2027, 10, 31, 0, 0, tzinfo=UTC),  # 02:00 comes twice; this is the first time
+}
+
+
+@pytest.mark.parametrize("season", DUE)
+def test_on_the_night_of_a_change_of_summer_time_the_real_schedule_starts_one_sweep(
+    tmp_path: Path, clock: Clock, season: str
+) -> None:
+    due = DUE[season]
+
+    def set_clock(moment: datetime) -> None:
+        clock.set(round((moment - datetime.now(UTC)).total_seconds()))
+
+    set_clock(due - timedelta(hours=3))
+    with running_up(tmp_path / "home", RUNBOOKS_TIMEZONE="Europe/Berlin", **clock.env) as up:
+        assert eventually(lambda: due in map(expected, sweeps(up, "SCHEDULED")), within_s=120), sweeps(up)
+        set_clock(due - timedelta(seconds=5))
+        assert eventually(lambda: sweeps(up, "COMPLETED"), within_s=120), sweeps(up)
+        set_clock(due + timedelta(minutes=59, seconds=50))  # Berlin's clocks are about to show 02:00 again, or 04:00
+        time.sleep(40)
+        night = [one for one in sweeps(up) if abs(expected(one) - due) < timedelta(hours=20)]
+        assert [(expected(one), one["state_type"]) for one in night] == [(due, "COMPLETED")]
+        later = [expected(one).astimezone(BERLIN) for one in sweeps(up, "SCHEDULED")[:3]]
+        assert [f"{one:%H:%M}" for one in later] == ["02:00"] * 3
+        assert [(one.date() - due.astimezone(BERLIN).date()).days for one in later] == [1, 2, 3]
+
+
+def sweeps(up: Up, *states: str) -> list[dict[str, Any]]:
+    """Runs of the nightly sweep."""
+    which = {"flow_runs": {"state": {"type": {"any_": list(states)}}}} if states else {}
+    runs: list[dict[str, Any]] = up.call("/flow_runs/filter", {**which, "sort": "EXPECTED_START_TIME_ASC"})
+    return [one for one in runs if "sweep" in one["tags"]]
+
+
+def expected(run: dict[str, Any]) -> datetime:
+    """When it was to start."""
+    return datetime.fromisoformat(run["expected_start_time"])
