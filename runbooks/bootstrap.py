@@ -6,7 +6,7 @@ in a fraction of the time.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from runbooks.core.spending import Prices
 
 RUNS_REMEMBERED = 8
+MANY = 64
+"""Workflows for which it is worth half a second to get ready."""
 
 
 @cache
@@ -146,10 +148,15 @@ def open_writers(
 def ready_to_write(
     settings: Settings, choice: WriterChoice, run_id: str, budget: Allowance, *, workflows: int
 ) -> Iterator[None]:
-    """Have ready what writing so many takes beside the model, before the first of them has been read."""
+    """Have ready what writing so many in this process takes, before the first of them has been read."""
+    from runbooks.adapters.interruption import short_turns
+    from runbooks.adapters.memory import short_collections
+
     llm = open_writers(settings, choice, run_id, budget).llm
-    if llm is None or settings.task_runner != "local":  # the processes of a cluster see to it themselves
-        yield
-        return
-    with llm.prepared(workflows):
+    with ExitStack() as prepared:
+        if settings.task_runner == "local" and workflows >= MANY:  # the processes of a cluster see to it themselves
+            if llm is not None:
+                prepared.enter_context(llm.prepared(workflows))
+                prepared.enter_context(short_turns())
+            prepared.enter_context(short_collections())
         yield

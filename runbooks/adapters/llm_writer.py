@@ -161,7 +161,7 @@ class LLMSession:
             requests = await manuscript.requests()
             await reached
         for number, request in enumerate(requests):
-            await job.fulfil(f"{number}", request)
+            await job.fulfil(f"{number}", request, last=self.model if number == len(requests) - 1 else None)
         finished = await manuscript.finished(self.model)
         return self._written(finished, job)
 
@@ -196,13 +196,13 @@ class _Job:
     unavailable: str | None = None
     misbehaved: str | None = None
 
-    async def fulfil(self, name: str, request: Request) -> None:
-        """Ask, judge, and ask once more for what failed."""
-        again = await self._ask(name, request)
+    async def fulfil(self, name: str, request: Request, *, last: str | None) -> None:
+        """Ask, judge, and ask once more for what failed. `last`: the model's name where nothing else is to be asked."""
+        again = await self._ask(name, request, last)
         if again and not self.asks_once:
-            await self._ask(f"{name}-again", again)
+            await self._ask(f"{name}-again", again, last)
 
-    async def _ask(self, name: str, request: Request) -> Request | None:
+    async def _ask(self, name: str, request: Request, last: str | None) -> Request | None:
         """Hand in what comes back; return what is worth a second request."""
         try:
             reply = await self.ledger.ask(name, request, self.manuscript)
@@ -212,7 +212,7 @@ class _Job:
         except LLMMisbehaved as error:
             self.misbehaved = str(error)
             return None
-        return await self.manuscript.take(reply.text, cut=reply.cut, asked=request.asked)
+        return await self.manuscript.take(reply.text, cut=reply.cut, asked=request.asked, last=last)
 
     def reason(self, failed_checks: Mapping[str, int]) -> str:
         """Why nothing of the model's could be used; the same words for the same cause, so that they can be counted."""

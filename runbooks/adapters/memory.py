@@ -1,7 +1,10 @@
 """Keeping the memory of a long run low: the C library's own settings, and giving back between batches."""
 
 import ctypes
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -36,3 +39,14 @@ def give_back() -> None:
     library = _libc()
     if library is not None:
         library.malloc_trim(0)
+
+
+@contextmanager
+def short_collections() -> Iterator[None]:
+    """Leave what lives already out of the search for cycles: each look at all of it halts every thread for long."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -17,7 +17,7 @@ from itertools import count
 from pickle import UnpicklingError
 from typing import IO, Any
 
-from runbooks.adapters.writing_process import Asked, Done, Order, Versions, pack, receive
+from runbooks.adapters.writing_process import Asked, Done, FinishedJson, Order, Versions, pack, receive
 from runbooks.core.facts import Facts
 from runbooks.core.judging import ScenarioKey
 from runbooks.core.manuscript import Finished, Manuscript
@@ -97,6 +97,7 @@ class RemoteManuscript:
         self._begin = (facts, tuple(rules))
         self._prompts = prompts
         self._key = process.new_key()
+        self._finished: Finished | None = None
 
     async def requests(self) -> list[Request]:
         """What to ask; to be called first."""
@@ -106,19 +107,27 @@ class RemoteManuscript:
         """An answer as it may be kept."""
         return str(await self._do("redact", text))
 
-    async def take(self, text: str, *, cut: bool, asked: Sequence[ScenarioKey]) -> Request | None:
-        """Keep what of an answer can be stored; returns what is to be asked once more."""
-        again: Asked | None = await self._do("take", text, cut, tuple(asked))
+    async def take(
+        self, text: str, *, cut: bool, asked: Sequence[ScenarioKey], last: str | None = None
+    ) -> Request | None:
+        """Keep what of an answer can be stored; returns what is to be asked once more.
+
+        `last` is the model's name where this answer ends the asking unless something is to be asked once more: a hint
+        that spares a way there and back.
+        """
+        again, finished = await self._do("take", text, cut, tuple(asked), last)
+        self._finished = _read(finished) if finished else None
         return self._whole(again) if again else None
 
     async def finished(self, model: str) -> Finished:
         """The runbook with all that was kept."""
-        document, failed_checks = await self._do("finish", model)
-        return Finished(Runbook.model_validate_json(document), failed_checks)
+        if self._finished is None:
+            self._finished = _read(await self._do("finish", model))
+        return self._finished
 
     def close(self) -> None:
         """Forget it there, too."""
-        self._process.forget(self._key)
+        self._process.forget(None if self._finished else self._key)
 
     def _whole(self, asked: Asked) -> Request:
         user, answer_tokens, scenarios = asked
@@ -142,7 +151,9 @@ class LocalManuscript:
         """An answer as it may be kept."""
         return redact(text)
 
-    async def take(self, text: str, *, cut: bool, asked: Sequence[ScenarioKey]) -> Request | None:
+    async def take(
+        self, text: str, *, cut: bool, asked: Sequence[ScenarioKey], last: str | None = None
+    ) -> Request | None:
         """Keep what of an answer can be stored; returns what is to be asked once more."""
         return self._manuscript.take(text, cut=cut, asked=asked)
 
@@ -173,11 +184,12 @@ class _Process:
             self.manuscripts += 1
             return next(self._keys)
 
-    def forget(self, key: int) -> None:
-        """Let go of a manuscript, finished or not."""
+    def forget(self, key: int | None) -> None:
+        """Let go of a manuscript; None for one that is finished, which the process has forgotten."""
         with self._lock:
             self.manuscripts -= 1
-        self._submit(partial(self._exchange, Order("drop", key)))
+        if key is not None:
+            self._submit(partial(self._exchange, Order("drop", key)))
 
     async def do(self, order: Order) -> Any:
         """The result of an order; ProcessLost when there will be none."""
@@ -248,6 +260,11 @@ class _Process:
 
     def _hear(self) -> Any:
         return receive(self._stdout)
+
+
+def _read(finished: FinishedJson) -> Finished:
+    document, failed_checks = finished
+    return Finished(Runbook.model_validate_json(document), failed_checks)
 
 
 def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:

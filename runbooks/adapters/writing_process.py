@@ -26,6 +26,10 @@ Asked = tuple[str, int, tuple[ScenarioKey, ...]]
 """A request without the head, which is the same for all: text, estimated tokens of the answer, scenarios."""
 
 
+FinishedJson = tuple[str, dict[str, int]]
+"""A runbook as JSON, which is read faster than a pickle, and the checks that failed."""
+
+
 @dataclass(frozen=True)
 class Versions:
     """What two processes must have loaded alike to write alike."""
@@ -84,13 +88,17 @@ class Desk:
         """An answer without what looks like a secret."""
         return redact(text)
 
-    def take(self, key: int, text: str, cut: bool, asked: Sequence[ScenarioKey]) -> Asked | None:
-        """Judge an answer; returns what to ask once more."""
+    def take(
+        self, key: int, text: str, cut: bool, asked: Sequence[ScenarioKey], last: str | None
+    ) -> tuple[Asked | None, FinishedJson | None]:
+        """Judge an answer; returns what to ask once more, or else what is finished when it was the last answer."""
         again = self._manuscripts[key].take(text, cut=cut, asked=asked)
-        return _without_head(again) if again else None
+        if again:
+            return _without_head(again), None
+        return None, self.finish(key, last) if last else None
 
-    def finish(self, key: int, model: str) -> tuple[str, dict[str, int]]:
-        """Finish a manuscript and forget it; returns the runbook as JSON, which is read faster than a pickle."""
+    def finish(self, key: int, model: str) -> FinishedJson:
+        """Finish a manuscript and forget it."""
         finished = self._manuscripts.pop(key).finished(model)
         return finished.runbook.model_dump_json(), dict(finished.failed_checks)
 
