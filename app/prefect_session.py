@@ -17,15 +17,12 @@ from runbooks.settings import Settings
 if TYPE_CHECKING:
     from runbooks.adapters.embedded_postgres import EmbeddedPostgres
 
-WAITING = "runbooks.adapters.patience"
-"""The logger that says what a run waits for."""
 LEAST_SPACE = 1_000_000
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the story goes to the server; the terminal has a bar
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",  # that each step was completed is no story
-    "PREFECT_LOGGING_EXTRA_LOGGERS": WAITING,
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }
 
@@ -86,10 +83,7 @@ def prefect_session(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _faults_in_one_line(embedded: "EmbeddedPostgres | None" = None) -> Iterator[None]:
-    """Say what is wrong when Prefect's server fails under a run, and on the terminal what a run waits for."""
-    waiting = logging.StreamHandler()
-    waiting.setFormatter(logging.Formatter("%(message)s"))
-    logging.getLogger(WAITING).addHandler(waiting)
+    """Say what is wrong when Prefect's server fails under a run."""
     logging.raiseExceptions = False  # for each line that a server does not take, the last ones at the process's end
     try:
         yield
@@ -99,8 +93,6 @@ def _faults_in_one_line(embedded: "EmbeddedPostgres | None" = None) -> Iterator[
         if embedded is not None and embedded.is_full():
             raise DatabaseFull(embedded.full()) from error
         raise PrefectFailed(_what_failed(error)) from error
-    finally:
-        logging.getLogger(WAITING).removeHandler(waiting)
 
 
 def _is_prefects(error: Exception) -> bool:

@@ -30,6 +30,8 @@ from tasks.fetch import count_active_workflows, find_changed_workflows
 from tasks.metrics import refresh_connector_metrics
 from tasks.report import report_coverage, report_sweep
 
+BATCHES_TAKE_H = 24.0
+"""What servers promise for their batches."""
 TOLD = 20
 """Workflows without a runbook that the log names; the report has more."""
 
@@ -88,7 +90,7 @@ def coverage_sweep(
     changed = list(found[:limit])
     rename_run(f"{'dry run' if dry_run else 'sweep'} {today()} · {len(changed):,} changed")
     get_run_logger().info("%d active workflows, %d to look at, writer: %s", active, len(changed), writer)
-    with punctual(since) as remarks:
+    with punctual(since, waits_h=BATCHES_TAKE_H if batch else 0) as remarks:
         orders = Orders(writer=writer, run_id=run_id, full=full, budget=budget)
         done = BatchOutcome()
         if not dry_run:

@@ -17,8 +17,11 @@ OVERDUE = "runbooks.sweep.overdue"
 
 
 @contextmanager
-def punctual(started: datetime) -> Iterator[list[str]]:
-    """Watch the time of a sweep that started then; what there was to say is in the list."""
+def punctual(started: datetime, *, waits_h: float = 0) -> Iterator[list[str]]:
+    """Watch the time of a sweep that started then; what there was to say is in the list.
+
+    `waits_h`: so long it may wait for others, beside the hours that the setting gives to its work.
+    """
     remarks: list[str] = []
     logger, longest_h = get_run_logger(), load_settings().sweep_max_hours
 
@@ -32,7 +35,9 @@ def punctual(started: datetime) -> Iterator[list[str]]:
     if remark:
         say(remark)
     # In a thread of its own, because the one batch that hangs is what should be told; it knows the run by the context.
-    timer = threading.Timer(longest_h * 3600, copy_context().run, [say, too_long(longest_h)])
+    timer = threading.Timer(
+        (longest_h + waits_h) * 3600, copy_context().run, [say, too_long(longest_h, waits_h=waits_h)]
+    )
     timer.daemon = True
     timer.start()
     try:
@@ -50,9 +55,10 @@ def lateness(started: datetime, due: datetime | None) -> str | None:
     )
 
 
-def too_long(longest_h: float) -> str:
+def too_long(longest_h: float, *, waits_h: float = 0) -> str:
     """Tell of a run that takes longer than it should."""
+    waits = f" plus {waits_h:g} h for the model's batches" if waits_h else ""
     return (
-        f"it takes longer than {longest_h:g} h (RUNBOOKS_SWEEP_MAX_HOURS) and goes on; "
+        f"it takes longer than {longest_h:g} h (RUNBOOKS_SWEEP_MAX_HOURS){waits} and goes on; "
         "while it runs, the next one is cancelled"
     )

@@ -9,6 +9,7 @@ from runbooks.core.spending import UNLIMITED, Allowance
 from runbooks.settings import WriterChoice, load_settings
 from tasks.options import OPTIONS
 from tasks.shared_slots import shared_slots
+from tasks.telling import tell
 
 
 @task(task_run_name="generate runbooks", **OPTIONS)
@@ -39,4 +40,5 @@ def generate_runbooks(
             window_days=settings.history_days,
             full=full,
             patience_s=settings.database_patience_s,
+            tell=tell,
         )

@@ -10,9 +10,10 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from runbooks.adapters.patience import tell
+from runbooks.adapters.patience import waiting
 from runbooks.errors import DatabaseUnreachable
 from runbooks.settings import load_settings
+from tasks.telling import tell
 
 DELAYS_S: list[float] = [2, 8, 30, *[60] * 45]
 """Between tries; how many of them are made is said by the setting. Prefect takes at most fifty."""
@@ -27,7 +28,7 @@ def is_transport_fault(_task: Task[..., Any], run: TaskRun, state: State[Any]) -
         return False
     patience_s = load_settings().database_patience_s
     if run.run_count == 1 and patience_s:
-        tell(state.data, patience_s)
+        tell(waiting(state.data, patience_s))
     return sum(DELAYS_S[: run.run_count - 1]) < patience_s
 
 

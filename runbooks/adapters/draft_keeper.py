@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from types import TracebackType
 
-from runbooks.adapters.patience import persist
+from runbooks.adapters.patience import Tell, persist
 from runbooks.adapters.store import Draft
 from runbooks.errors import DatabaseError
 
@@ -23,11 +23,11 @@ class DraftKeeper:
         *,
         patience_s: float,
         meanwhile: Callable[[], AbstractContextManager[bool]],
+        tell: Tell,
     ) -> None:
-        """`patience_s` and `meanwhile` are those of `persist`."""
+        """`patience_s`, `meanwhile` and `tell` are those of `persist`."""
+        self._persist = partial(persist, patience_s=patience_s, meanwhile=meanwhile, tell=tell)
         self._save = save
-        self._patience_s = patience_s
-        self._meanwhile = meanwhile
         self._drafts: dict[str, tuple[str, Draft]] = {}
         self._saved: asyncio.Future[None] | None = None
         self._saving: asyncio.Task[None] | None = None
@@ -61,7 +61,7 @@ class DraftKeeper:
             drafts, saved = self._drafts, self._saved
             self._drafts, self._saved = {}, None
             try:
-                await persist(partial(self._save, drafts), patience_s=self._patience_s, meanwhile=self._meanwhile)
+                await self._persist(partial(self._save, drafts))
             except asyncio.CancelledError:
                 self._drafts = {**drafts, **self._drafts}
                 raise

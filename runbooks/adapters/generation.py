@@ -1,6 +1,7 @@
 """Writing the runbooks of a batch: what is unchanged is left, what was paid for is used, the rest is written."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from runbooks.adapters.draft_keeper import DraftKeeper, Drafts
 from runbooks.adapters.interruption import run_interruptible
 from runbooks.adapters.ledger import PaidAnswers
 from runbooks.adapters.llm_writer import LLMSession, LLMWriter, Written
-from runbooks.adapters.patience import PATIENCE_S
+from runbooks.adapters.patience import PATIENCE_S, Tell
 from runbooks.adapters.policies import read_policies
 from runbooks.adapters.store import Draft, MadeFrom, read_drafts, read_made_from, save_drafts
 from runbooks.adapters.writers import Writers, stamp
@@ -20,6 +21,8 @@ from runbooks.core.fingerprint import fingerprint
 from runbooks.core.importance import most_important_first
 from runbooks.core.policy import NO_POLICY, WorkspacePolicy
 from runbooks.errors import DatabaseError, PolicyUnusable
+
+logger = logging.getLogger(__name__)
 
 HISTORY_LEFT_OUT = "history left out"
 """Stored in place of the history's signature, so that the next sweep, which does look at history, writes anew."""
@@ -38,12 +41,14 @@ def generate_batch(
     window_days: int,
     full: bool = False,
     patience_s: float = PATIENCE_S,
+    tell: Tell = logger.warning,
 ) -> Batch:
     """Write what needs writing; `full` writes also what has not changed.
 
-    Answers of a model that cannot be kept, because the database is away or full, wait in memory for `patience_s`.
+    Answers of a model that cannot be kept, because the database is away or full, wait in memory for `patience_s`, and
+    `tell` says so.
     """
-    return _BatchRun(batch, database, writers, window_days, patience_s).run(full=full)
+    return _BatchRun(batch, database, writers, window_days, patience_s, tell).run(full=full)
 
 
 @dataclass
@@ -53,6 +58,7 @@ class _BatchRun:
     writers: Writers
     window_days: int
     patience_s: float
+    tell: Tell
     policies: Mapping[str, WorkspacePolicy] = field(default_factory=dict)
 
     def run(self, *, full: bool) -> Batch:
@@ -142,7 +148,7 @@ class _BatchRun:
         return self._finish(facts, written, started)
 
     def _keeper(self, llm: LLMWriter) -> DraftKeeper:
-        return DraftKeeper(self._save, patience_s=self.patience_s, meanwhile=llm.llm.holding)
+        return DraftKeeper(self._save, patience_s=self.patience_s, meanwhile=llm.llm.holding, tell=self.tell)
 
     def _save(self, drafts: Drafts) -> None:
         with self.database.begin() as connection:
