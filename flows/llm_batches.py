@@ -2,7 +2,9 @@
 
 import time
 from collections import Counter
-from typing import cast
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar, cast
 from uuid import UUID
 
 from prefect import get_run_logger
@@ -17,6 +19,8 @@ from runbooks.settings import load_settings
 from tasks.batch import Orders
 from tasks.llm_batches import collect_batch, find_open_batches, hand_in_batches, look_at, started_batches
 from tasks.telling import tell
+
+T = TypeVar("T")
 
 PATIENCE_S = 3600.0
 """So long a server may be away while its batches are waited for."""
@@ -80,9 +84,9 @@ def _collect(batches: list[OpenBatch]) -> None:
     waiting, progress = list(batches), _Progress(batches)
     try:
         while waiting:
-            states = {batch.id: _patiently(batch) for batch in waiting}
+            states = {batch.id: _patiently(partial(look_at, batch)) for batch in waiting}
             for batch in [one for one in waiting if states[one.id].ended]:
-                _tell_missing(batch, collect_batch(batch, states[batch.id]))
+                _tell_missing(batch, _patiently(partial(collect_batch, batch, states[batch.id])))
                 waiting.remove(batch)
             progress.add(states)
             if waiting:
@@ -94,11 +98,12 @@ def _collect(batches: list[OpenBatch]) -> None:
         raise
 
 
-def _patiently(batch: OpenBatch) -> BatchState:
+def _patiently(act: Callable[[], T]) -> T:
+    """Do it, and again while the server is away."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return look_at(batch)
+            return act()
         except LLMUnavailable:
             if time.monotonic() > deadline:
                 raise

@@ -17,6 +17,7 @@ from runbooks.bootstrap import open_database, open_llm, open_writers
 from runbooks.core.batch import Candidate
 from runbooks.core.batch_lines import Answers
 from runbooks.core.spending import Purse
+from runbooks.errors import LLMUnavailable
 from runbooks.settings import Settings, load_settings
 from tasks.batch import Orders
 from tasks.extract import extract_integrations
@@ -136,10 +137,14 @@ def collect_batch(batch: OpenBatch, state: BatchState) -> dict[str, int]:
     settings = load_settings()
     llm = open_llm(settings)
     client, answers = BatchClient(llm), Answers()
-    for file in (state.output_file, state.error_file):
+    for file in filter(None, (state.output_file, state.error_file)):
         with suppress(BatchGone):  # files are kept for a while only; what is not there will not come
-            answers.read(_now(client.read(file)) if file else ())
+            answers.read(_now(client.read(file)))
     keep_answers(open_database(settings), batch, answers, prices=llm.prices, outcome=state.status)
+    if state.status != LATE:  # the server may still work on that one
+        for file in filter(None, (batch.input_file, state.output_file, state.error_file)):
+            with suppress(LLMUnavailable):
+                _now(client.delete(file))
     answered = sum(map(len, answers.bodies.values()))
     untold = batch.requests - answered - answers.missing.total()
     if untold > 0:

@@ -94,6 +94,12 @@ class BatchClient:
                 content = await client.files.content(file_id)
         return content.text.splitlines()
 
+    async def delete(self, file_id: str) -> None:
+        """Have the server forget a file: it holds people's workflows."""
+        async with self._client() as client:
+            with _told(BatchGone(f"the server does not have the file {file_id} any more")):
+                await client.files.delete(file_id)
+
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[openai.AsyncOpenAI]:
         async with self._llm.client() as client:

@@ -66,6 +66,7 @@ def test_a_batch_is_judged_and_stored_like_any_other_answer(shop: URL, batch_ser
     assert {line["body"]["response_format"]["type"] for line in batch_server.asked_in_batches} == {"json_schema"}
     assert value(shop, "SELECT count(*) FROM runbook_drafts") == 0
     assert value(shop, "SELECT outcome FROM runbook_batches") == "completed"
+    assert batch_server.files == {}
     spent = value(shop, "SELECT sum(prompt_tokens * 100.0 + completion_tokens * 200.0) / 2e6 FROM runbook_generations")
     assert report.llm.cost_usd == pytest.approx(float(spent), rel=1e-4)
     assert sweep().generated == 0
@@ -213,9 +214,14 @@ def test_a_batch_that_the_server_forgot_is_given_up(shop: URL, batch_server: Bat
     assert value(shop, "SELECT array_agg(outcome ORDER BY id) FROM runbook_batches") == ["gone", "completed"]
 
 
-def test_a_server_that_is_away_for_a_moment_is_asked_again(shop: URL, batch_server: BatchServer) -> None:
-    batch_server.away = 3
+@pytest.mark.parametrize("when", ["when it is asked how far it is", "when the answers are fetched"])
+def test_a_server_that_is_away_for_a_moment_is_asked_again(shop: URL, batch_server: BatchServer, when: str) -> None:
+    if when == "when it is asked how far it is":
+        batch_server.away = 3
+    else:
+        batch_server.away_after = 1
     assert (sweep().generated, by_model(shop)) == (6, 6)
+    assert batch_server.away == 0
 
 
 def test_a_budget_is_estimated_before_anything_is_handed_in(

@@ -27,6 +27,8 @@ class BatchServer(LLMServer):
         """So many batches; the next is answered with a 500."""
         self.away = 0
         """So many of the next questions about a batch are answered with a 503."""
+        self.away_after: int | None = None
+        """After so many such questions, the next two are answered like that."""
         self.refused_ids: dict[str, int] = {}
         """Status by custom id, for requests that fail inside a batch."""
         self.asked_in_batches: list[dict[str, Any]] = []
@@ -53,6 +55,15 @@ class BatchServer(LLMServer):
         if self.instant:
             self.finish(name)
         return self.batches[name]
+
+    def is_away(self) -> bool:
+        if self.away_after is not None:
+            self.away_after -= 1
+            if self.away_after < 0:
+                self.away, self.away_after = 2, None
+        away = self.away > 0
+        self.away -= away
+        return away
 
     def listed(self) -> dict[str, Any]:
         return {"object": "list", "data": list(reversed(self.batches.values())), "has_more": False}
@@ -94,7 +105,7 @@ def _batch_handler(server: BatchServer) -> Any:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 self._answer(lambda: server.upload(_uploaded(body)))
             elif self.path == "/v1/batches" and server.takes == len(server.batches):
-                self._send(500, b"{}")
+                _send(self, 500, b"{}")
             elif self.path == "/v1/batches":
                 asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 self._answer(lambda: server.create(asked))
@@ -104,14 +115,17 @@ def _batch_handler(server: BatchServer) -> Any:
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             found = _ID.match(path)
-            if found and found[3]:
+            if server.is_away():
+                _send(self, 503, b"{}")
+            elif found and found[3]:
                 content = server.files.get(found[2])
-                self._send(200, content, "application/octet-stream") if content else self._send(404, b"{}")
-            elif server.away > 0:
-                server.away -= 1
-                self._send(503, b"{}")
+                _send(self, 200, content, "application/octet-stream") if content else _send(self, 404, b"{}")
             else:
                 self._answer(lambda: server.batches[found[2]] if found else server.listed())
+
+        def do_DELETE(self) -> None:
+            found = _ID.match(self.path)
+            _send(self, 200, b"{}") if found and server.files.pop(found[2], None) else _send(self, 404, b"{}")
 
         def _answer(self, act: Callable[[], dict[str, Any]]) -> None:
             try:
@@ -119,18 +133,19 @@ def _batch_handler(server: BatchServer) -> Any:
             except KeyError:
                 body = None
             if body is None:
-                self._send(404, b'{"detail": "Not Found"}')
+                _send(self, 404, b'{"detail": "Not Found"}')
             else:
-                self._send(200, json.dumps(body).encode())
-
-        def _send(self, status: int, body: bytes, kind: str = "application/json") -> None:
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+                _send(self, 200, json.dumps(body).encode())
 
     return Handler
+
+
+def _send(handler: BaseHTTPRequestHandler, status: int, body: bytes, kind: str = "application/json") -> None:
+    handler.send_response(status)
+    handler.send_header("content-type", kind)
+    handler.send_header("content-length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
 
 
 def _uploaded(body: bytes) -> bytes:
