@@ -152,7 +152,12 @@ class LocalManuscript:
         return redact(text)
 
     async def take(
-        self, text: str, *, cut: bool, asked: Sequence[ScenarioKey], last: str | None = None
+        self,
+        text: str,
+        *,
+        cut: bool,
+        asked: Sequence[ScenarioKey],
+        last: str | None = None,  # noqa: ARG002 - of use from afar alone
     ) -> Request | None:
         """Keep what of an answer can be stored; returns what is to be asked once more."""
         return self._manuscript.take(text, cut=cut, asked=asked)
