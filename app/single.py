@@ -16,7 +16,9 @@ def run_generate(workflow_id: str, *, historical_data: bool, writer: WriterChoic
 
     quiet_prefect()
     from flows.workflow_published import workflow_published, write_one
+    from tasks.telling import speaker
 
+    speaker.set(say)
     if server_is_configured():
         runbook = workflow_published(workflow_id, historical_data, writer, full=True)
     else:
