@@ -46,6 +46,8 @@ class Running:
             outcome: BatchOutcome = self.steps[-1].result()
         except Exception as error:  # a process of a cluster died under it, again and again
             return self._lost(error)
+        for step in self.steps:  # Prefect's futures hold themselves, and the batch with them, until collected
+            step.state.data = None
         return outcome
 
     def _lost(self, error: BaseException) -> BatchOutcome:

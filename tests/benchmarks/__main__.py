@@ -3,9 +3,8 @@
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 
-from tests.benchmarks.table import Figure, markdown
+from tests.benchmarks.table import Figure, markdown, measured
 
 BENCHMARKS = (
     "orchestration",
@@ -22,6 +21,7 @@ BENCHMARKS = (
 LONG = {
     "orchestration_large": "10,000 workflows, some 5 minutes",
     "memory_large": "a first sweep of 100,000, some 15 minutes and 10 GB of disk",
+    "runners": "2,000 workflows in one process, in shards and on clusters, some 5 minutes",
     "reliability": "five million call attempts, some 10 minutes",
 }
 """Only run by name."""
@@ -46,16 +46,7 @@ def main(names: list[str]) -> int:
 def alone(name: str) -> list[Figure]:
     """Run one benchmark in a process of its own: what others have loaded must not count as its memory."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(run, name).result()
-
-
-def run(name: str) -> list[Figure]:
-    """Run one benchmark and print each figure."""
-    found = []
-    for figure in import_module(f"tests.benchmarks.{name}").figures():
-        print(figure, flush=True)
-        found.append(figure)
-    return found
+        return process.submit(measured, name).result()
 
 
 if __name__ == "__main__":

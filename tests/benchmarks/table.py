@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ def at_most(limit: float, value: float, unit: str, what: str, more: str = "") ->
 def at_least(limit: float, value: float, unit: str, what: str, more: str = "") -> Figure:
     """A figure that has to reach a limit; its ratio is how many times it does."""
     return Figure(what, _with(value, unit, more), f"{value / limit:.1f} × the bar", f"≥ {_short(limit)} {unit}")
+
+
+def measured(benchmark: str) -> list[Figure]:
+    """Run a benchmark by its name and print each figure as it is known."""
+    found = []
+    for figure in import_module(f"tests.benchmarks.{benchmark}").figures():
+        print(figure, flush=True)
+        found.append(figure)
+    return found
 
 
 def markdown(figures: Iterable[Figure]) -> str:
