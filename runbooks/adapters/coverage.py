@@ -119,7 +119,8 @@ class CoverageReader:
         for start in range(0, len(ids), PARSE_BATCH):
             workflows, _ = read_workflows(self.connection, ids[start : start + PARSE_BATCH], schema=self.schema)
             for workflow in workflows:
-                if definition_hash(workflow) == moved[workflow.id]:
+                known = moved[workflow.id]
+                if known is not None and definition_hash(workflow) == known:
                     stale.discard(workflow.id)
                 else:
                     integrations += _count_integrations(workflow, listed)
