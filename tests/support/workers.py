@@ -17,9 +17,9 @@ START_S = 60
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
-def deploy(pool: str) -> None:
+def deploy(pool: str, **env: str) -> None:
     """Make the deployments, for a work pool of this name."""
-    done = runbooks("deploy", env={"RUNBOOKS_WORK_POOL": pool})
+    done = runbooks("deploy", env={**env, "RUNBOOKS_WORK_POOL": pool})
     assert done.returncode == 0, done.stderr
 
 
