@@ -19,6 +19,7 @@ from runbooks.core.batch import Batch, Candidate, Failed, Generated
 from runbooks.core.facts import Facts
 from runbooks.core.fingerprint import fingerprint
 from runbooks.core.importance import most_important_first
+from runbooks.core.markdown import to_markdown
 from runbooks.core.policy import NO_POLICY, WorkspacePolicy
 from runbooks.errors import DatabaseError, PolicyUnusable
 
@@ -159,10 +160,11 @@ class _BatchRun:
         signature = self.writers.catalogue_signature if written.retry_later else self.writers.signature
         candidate = self._candidate(facts)
         made_from = self._fingerprint(facts, signature)
+        runbook = stamp(written.runbook, facts, fingerprint=made_from, window_days=self.window_days)
         return Generated(
             workflow_id=facts.workflow.id,
             workspace_id=facts.workflow.workspace_id,
-            runbook=stamp(written.runbook, facts, fingerprint=made_from, window_days=self.window_days),
+            runbook=runbook,
             source_digest=candidate.source_digest,
             history_signature=candidate.history_signature if facts.history_included else HISTORY_LEFT_OUT,
             writer_signature=signature,
@@ -174,6 +176,7 @@ class _BatchRun:
             server=self.writers.llm.llm.server if self.writers.llm and written.runbook.provenance.model else None,
             duration_ms=round((time.perf_counter() - started) * 1000),
             fallback_reason=written.fallback_reason,
+            page=to_markdown(runbook) if self.writers.llm else None,  # there is time while the model thinks
         )
 
     def _candidate(self, facts: Facts) -> Candidate:

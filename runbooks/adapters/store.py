@@ -257,7 +257,7 @@ def _row(generated: Generated, columns: Sequence[str]) -> dict[str, Any]:
         "generation": _generation(generated),
     }
     if "content" in columns:
-        row["content"] = to_markdown(runbook)
+        row["content"] = generated.page or to_markdown(runbook)
     return row
 
 

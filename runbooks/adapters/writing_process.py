@@ -4,6 +4,7 @@ Orders come pickled on its standard input, answers go to its standard output. Wh
 however its parent dies, the kernel sees to that.
 """
 
+import gc
 import os
 import pickle
 import signal
@@ -130,6 +131,7 @@ def main() -> None:
     try:
         desk = Desk(receive(incoming))
         answer: object = desk.versions
+        gc.freeze()  # what is loaded stays
         while True:
             outgoing.write(pack(answer))
             outgoing.flush()

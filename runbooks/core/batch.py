@@ -59,6 +59,8 @@ class Generated:
     server: str | None = None
     duration_ms: int = 0
     fallback_reason: str | None = None
+    page: str | None = None
+    """The runbook as Markdown, where it was rendered while others were still being written."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from functools import cached_property
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 STEM_LENGTH = 5
 """Words of some length are compared by their first letters: two forms of a word are taken for the same."""
+_JOINTS = (".", ",", ":")
 _THOUSANDS = re.compile(r",(?=\d{3}\b)")
 _DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -48,23 +49,31 @@ class Grounding:
         self._names = tuple(name.lower() for name in names if name)
         self._text = _folded(" ".join([*texts, *self._names]))
         self._beneath = beneath
-        self._used: dict[str, bool] = {}
+        self._stems: set[str] = set()
+        self._used: set[str] = set()
+        """Of the stems that were looked for, those that a word begins with."""
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
         own = frozenset(_plain(number) for number in _DIGITS.findall(self._text))
         return own | self._beneath._numbers if self._beneath else own
 
+    def _has_number(self, number: str) -> bool:
+        """Whether it occurs as it is written here: most do, and nothing has to be read for that."""
+        start = self._text.find(number)
+        while start >= 0:
+            end = start + len(number)
+            if not _goes_on(self._text[max(start - 2, 0) : start][::-1]) and not _goes_on(self._text[end : end + 2]):
+                return True
+            start = self._text.find(number, start + 1)
+        return self._beneath is not None and self._beneath._has_number(number)
+
     def _uses(self, stem: str) -> bool:
         """Whether a word begins so."""
-        known = self._used.get(stem)
-        if known is None:
-            start = self._text.find(stem)
-            while start > 0 and self._text[start - 1].isalpha():
-                start = self._text.find(stem, start + 1)
-            known = start >= 0 or (self._beneath is not None and self._beneath._uses(stem))
-            self._used[stem] = known
-        return known
+        start = self._text.find(stem)
+        while start > 0 and self._text[start - 1].isalpha():
+            start = self._text.find(stem, start + 1)
+        return start >= 0 or (self._beneath is not None and self._beneath._uses(stem))
 
     def knows(self, text: str) -> bool:
         """Whether these very words occur."""
@@ -81,12 +90,15 @@ class Grounding:
     def share_known(self, text: str) -> float:
         """Which share of a text's words of some length is also used by the sources, 0 to 1."""
         stems = _stems_in(text.lower())
-        return sum(map(self._uses, stems)) / len(stems) if stems else 0.0
+        new = stems - self._stems
+        self._stems |= new
+        self._used.update(filter(self._uses, new))
+        return len(stems & self._used) / len(stems) if stems else 0.0
 
     def _number(self, line: str) -> str | None:
         if _DIGIT.search(line):
             for number in _NUMBER.findall(line):
-                if _plain(number) not in self._numbers:
+                if not self._has_number(number) and _plain(number) not in self._numbers:
                     return f"the number {number}"
         if _has_any(line.casefold(), _UNITS):
             for match in _SPELLED.finditer(line):
@@ -141,6 +153,11 @@ class Grounding:
 
 def _stems_in(text: str) -> set[str]:
     return {word[:STEM_LENGTH] for word in set(_LONG_WORD.findall(text))}
+
+
+def _goes_on(beside: str) -> bool:
+    """Whether a number goes on with these characters, as seen from it: `5` with `.5`, but not with `.`."""
+    return beside[:1].isdigit() or (beside[:1] in _JOINTS and beside[1:].isdigit())
 
 
 def _has_any(text: str, pieces: Iterable[str]) -> bool:

@@ -5,6 +5,7 @@ Names and messages in it are other people's text, so everything but our own `cod
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from runbooks.core.failure_classes import Severity
 from runbooks.core.repeats import Place, Repeats
@@ -24,6 +25,8 @@ MANY_SECTIONS = 5
 SILENT = "_silent"
 """How the ids of scenarios end in which nothing starts the workflow."""
 MOST_PLACES = 3
+LINES_REMEMBERED = 10_000
+"""Most lines are the catalogue's, and come again with the next workflow."""
 
 
 def to_markdown(runbook: Runbook) -> str:
@@ -43,6 +46,7 @@ def without_picture(page: str) -> str:
     return _PICTURE.sub("", page)
 
 
+@lru_cache(maxsize=LINES_REMEMBERED)
 def escape(text: str) -> str:
     """One line of Markdown that shows the text as it is; `code` of ours stays code."""
     line = " ".join(text.split())
