@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -128,14 +129,17 @@ def write_all(changed: list[Candidate], orders: Orders, *, ahead: bool, spread: 
     return write_in_shards(parts, orders, spread.workspace_id) if len(parts) > 1 else write_batches(changed, orders)
 
 
-def write_batches(changed: list[Candidate], orders: Orders) -> BatchOutcome:
-    """Write what changed, batch by batch, and tell how far it is."""
+def write_batches(
+    changed: list[Candidate], orders: Orders, *, after_each: Callable[[], None] = lambda: None
+) -> BatchOutcome:
+    """Write what changed, batch by batch, and tell how far it is; `after_each` may raise to end it."""
     progress = Progress(len(changed))
     settings = load_settings()
     with ready_to_write(settings, orders.writer, orders.run_id, orders.budget, workflows=len(changed)):
         try:
             for outcome in run_batches(changed, orders, batch_size=settings.batch_size):
                 progress.add(outcome)
+                after_each()
         except BaseException:  # cancelled, or stopped by a signal: calls of a model would go on for minutes
             interrupt()
             raise

@@ -146,6 +146,24 @@ def test_cancelling_the_sweep_cancels_its_shards(company: URL, model: LLMServer,
     assert len(model.requests) == asked, "nobody asks the model any more"
 
 
+def test_shards_of_a_sweep_that_crashed_stop_so_that_the_next_one_does_not_write_beside_them(
+    company: URL, model: LLMServer, log: Path
+) -> None:
+    with running_worker(POOL, log) as worker:
+        run = start_run("coverage-sweep", shards=2)
+        wait_until(lambda: len(stored(company)) >= 5, log=log)
+        process_of(worker, run).kill()
+        ends = [ended(one, within_s=60, log=log).state for one in (run, *children_of(run))]
+        assert [one.name for one in ends if one] == ["Crashed", "Failed", "Failed"]
+        assert "ended as Crashed" in str(ends[1])
+        written = len(stored(company))
+        assert written < WORKFLOWS
+        again = ended(start_run("coverage-sweep"), log=log)
+    assert again.state is not None
+    assert f"{WORKFLOWS - written} generated" in (again.state.message or "")
+    assert Counter(stored(company).values()) == {1: WORKFLOWS}
+
+
 def process_of(worker: psutil.Process, run: FlowRun) -> psutil.Process:
     """The process that a flow run is."""
     marked = {"PREFECT__FLOW_RUN_ID": str(run.id)}
