@@ -31,14 +31,15 @@ def measure(*arguments: str | Path, env: Mapping[str, str] | None = None, name: 
 
 def measure_command(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Measured:
     """Run any command; RuntimeError when it fails. Its children (a server, say) are not counted in."""
-    with TemporaryFile("w+") as output:
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=output)
+        process = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=output, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
-            raise RuntimeError(f"{command} ended with {process.returncode}")
+            errors.seek(0)
+            raise RuntimeError(f"{command} ended with {process.returncode}: {errors.read()[-2000:]}")
         output.seek(0)
         return Measured(
             stdout=output.read(),
