@@ -62,6 +62,7 @@ class EmbeddedPostgres:
         self._folder = (home.expanduser() / "postgres").resolve()
         self._data = self._folder / "data"
         self._log = self._folder / "server.log"
+        self._port = self._folder / "port"
         self._pg_bin = pg_bin
         self._client: int | None = None
         self._one_thread = threading.Lock()
@@ -181,9 +182,20 @@ class EmbeddedPostgres:
         if new:
             programs.make_cluster(self._folder, account, lock=lock)
         self._check_version(programs.major)
-        port = self._status().get("port", "")  # of a server that was killed: its clients come back to it
+        last = self._last_port()
+        port = free_port(last)
         self._forget_dead_server()
-        programs.launch(self._folder, account, port=free_port(int(port) if port.isdecimal() else None), lock=server)
+        if port != last:  # a file that is begun anew on a full disk is lost
+            self._port.write_text(str(port))
+        programs.launch(self._folder, account, port=port, lock=server)
+
+    def _last_port(self) -> int | None:
+        """That of the last server here: clients of one that was killed, or that ended by itself, come back to it."""
+        try:
+            port = self._port.read_text()
+        except FileNotFoundError:
+            return None
+        return int(port) if port.isdecimal() else None
 
     def _write_password(self) -> None:
         path = self._folder / "password"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, text
+from sqlalchemy.exc import OperationalError
 
 from tests.support.commands import installed
 from tests.support.hosts import connected, insert_workflow, insert_workspace
@@ -74,9 +75,21 @@ def asked(server: LLMServer) -> Counter[str]:
 
 
 def fill(disk: SmallDisk) -> None:
-    """Have others write until there is no room for anything."""
-    done = disk.run("dd", "if=/dev/zero", f"of={disk.folder}/ballast", "bs=16k")
-    assert "No space left" in done.stderr
+    """Have others write until there is no room for anything, and the server notice it."""
+    with disk.database() as url:
+        done = disk.run("dd", "if=/dev/zero", f"of={disk.folder}/ballast", "bs=16k")
+        assert "No space left" in done.stderr
+        wait_until(lambda: not takes_another_log_file(url))
+
+
+def takes_another_log_file(url: URL) -> bool:
+    """Have the server begin a file of its log; it has some in reserve."""
+    try:
+        with connected(url) as connection:
+            connection.execute(text("SELECT pg_logical_emit_message(false, 'test', 'test'), pg_switch_wal()"))
+    except OperationalError:
+        return False
+    return True
 
 
 def wait_until(happened: Callable[[], bool]) -> None:

@@ -32,9 +32,10 @@ class SmallDisk:
         self.folder = folder
         self._inside = ("nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials")
 
-    def popen(self, *command: str | Path, **env: str) -> "subprocess.Popen[str]":
-        """Start a command that sees the disk."""
-        return subprocess.Popen(
+    @contextmanager
+    def popen(self, *command: str | Path, **env: str) -> Iterator["subprocess.Popen[str]"]:
+        """Start a command that sees the disk; killed at the end, if it has not ended."""
+        with subprocess.Popen(
             [*self._inside, *map(str, command)],
             env={**os.environ, **env},
             stdin=subprocess.PIPE,
@@ -42,16 +43,16 @@ class SmallDisk:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(self, *command: str | Path, timeout_s: float = 240, **env: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end; a command that hangs is killed, and fails the test."""
         with self.popen(*command, **env) as process:
-            try:
-                out, told = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
+            out, told = process.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(command, process.returncode, out, told)
 
     def runbooks(self, *arguments: str, timeout_s: float = 240, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -86,7 +87,6 @@ class SmallDisk:
             address = keeper.stdout.readline().strip()
             assert address, keeper.communicate()
             yield make_url(address).set(drivername="postgresql+psycopg")
-            keeper.stdin.close()
 
 
 @pytest.fixture
