@@ -183,8 +183,9 @@ def test_a_disk_that_stays_full_ends_the_sweep_and_the_next_pays_only_for_what_w
     assert {workflow: after[workflow] for workflow in before} == before
     counts = asked(llm_server)
     assert len(counts) == 60
-    # The answers that were there when the sweep gave up; as many went out before the first of them could not be kept.
-    assert sum(counts.values()) <= 60 + 2 * AT_ONCE
+    # The answers that were in memory when the sweep gave up: those of the seconds in which a server that falls over
+    # neither takes nor refuses anything, so of the two batches on their way at most.
+    assert sum(counts.values()) <= 60 + 2 * 10
 
 
 def test_prefects_own_database_on_the_same_full_disk_does_not_make_a_sweep_hang(
