@@ -45,23 +45,6 @@ def test_loops_in_several_threads_keep_to_one_limit() -> None:
     assert crowd.most == 5
 
 
-def test_who_gives_up_waiting_takes_no_slot_with_them() -> None:
-    crowd = Crowd(Slots(1))
-
-    async def run() -> None:
-        first = asyncio.create_task(crowd.visit(0.05))
-        await asyncio.sleep(0.01)
-        impatient = [asyncio.create_task(crowd.visit()) for _ in range(20)]
-        patient = asyncio.create_task(crowd.visit())
-        await asyncio.sleep(0.01)
-        for task in impatient:
-            task.cancel()
-        await asyncio.wait_for(asyncio.gather(first, patient), timeout=5)
-
-    asyncio.run(run())
-    assert crowd.visits == 2
-
-
 def test_a_turn_that_comes_together_with_a_cancellation_is_passed_on() -> None:
     slots = Slots(1)
 
@@ -94,24 +77,67 @@ def test_an_error_inside_gives_the_slot_back() -> None:
     assert asyncio.run(run()) < 1
 
 
-def test_a_limit_can_be_changed_while_it_is_used() -> None:
-    slots = Slots(4)
-    crowd = Crowd(slots)
+class Guests:
+    """Stay inside until they are asked to leave."""
 
+    def __init__(self, slots: Slots, count: int) -> None:
+        self.slots = slots
+        self.inside: list[asyncio.Event] = []
+        self.tasks = [asyncio.create_task(self._stay()) for _ in range(count)]
+
+    async def _stay(self) -> None:
+        async with self.slots:
+            leave = asyncio.Event()
+            self.inside.append(leave)
+            await leave.wait()
+            self.inside.remove(leave)
+
+    async def leave(self, count: int) -> None:
+        for one in self.inside[:count]:
+            one.set()
+        await settled()
+
+
+async def settled() -> None:
+    """Let everything happen that needs no waiting."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_limit_can_be_changed_while_it_is_used() -> None:
     async def run() -> None:
-        first = [asyncio.create_task(crowd.visit(0.05)) for _ in range(30)]
-        await asyncio.sleep(0.01)
-        assert crowd.inside == 4
+        slots = Slots(4)
+        guests = Guests(slots, 30)
+        await settled()
+        assert len(guests.inside) == 4
         slots.resize(2)
-        await asyncio.sleep(0.12)
-        assert crowd.inside == 2
+        await guests.leave(1)
+        assert len(guests.inside) == 3, "nobody is thrown out, and nobody follows"
+        await guests.leave(3)
+        assert len(guests.inside) == 2
         slots.resize(6)
-        await asyncio.sleep(0.02)
-        assert crowd.inside == 6
-        await asyncio.wait_for(asyncio.gather(*first), timeout=5)
-        crowd.most = 0
-        await asyncio.gather(*(crowd.visit() for _ in range(20)))
+        await settled()
+        assert len(guests.inside) == 6
+        left = 26
+        while left:
+            assert len(guests.inside) == min(6, left)
+            left -= len(guests.inside)
+            await guests.leave(6)
+        await asyncio.wait_for(asyncio.gather(*guests.tasks), timeout=5)
 
     asyncio.run(run())
-    assert crowd.visits == 50
-    assert crowd.most == 6
+
+
+def test_who_gives_up_waiting_takes_no_slot_with_them() -> None:
+    async def run() -> None:
+        slots = Slots(1)
+        guests = Guests(slots, 22)
+        await settled()
+        for impatient in guests.tasks[1:21]:
+            impatient.cancel()
+        await guests.leave(1)
+        assert len(guests.inside) == 1, "the patient one, who came last"
+        await guests.leave(1)
+        await asyncio.wait_for(asyncio.gather(guests.tasks[0], guests.tasks[21]), timeout=5)
+
+    asyncio.run(run())
