@@ -178,6 +178,7 @@ class EmbeddedPostgres:
         new = not self._data.exists()
         if new:
             self._write_password()
+        self._port.touch(mode=0o600)
         account = account_for(self._folder, programs.folder)
         if new:
             programs.make_cluster(self._folder, account, lock=lock)

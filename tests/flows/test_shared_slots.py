@@ -67,6 +67,7 @@ def holder(model: LLMServer, times: int, prefect: PrefectServer | str) -> Iterat
             "RUNBOOKS_MODEL": "m",
             "OPENAI_BASE_URL": model.base_url,
             "RUNBOOKS_LLM_SHARED_CONCURRENCY": "8",
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",  # our commands, which other tests run, set another
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
