@@ -165,10 +165,10 @@ def _lost(shard: Shard, part: list[Candidate], state: str, orders: Orders, works
     missing = {one.workflow_id for one in left}
     lost = [one for one in part if one.workflow_id in missing]
     stored = 0 if orders.full else len(part) - len(lost)  # of a full one nobody knows which were there before
-    reason = f"shard {shard} ended as {state}"
-    tell(f"{reason}; {len(lost):,} of its {len(part):,} workflows have no current runbook")
-    return lost_batch(Failed(one.workflow_id, reason) for one in lost).model_copy(
-        update={"generated": stored, "failed_shards": (f"{shard} ended as {state}",)}
+    ended = f"{shard} ended as {state}"
+    tell(f"shard {ended}; {len(lost):,} of its {len(part):,} workflows have no current runbook")
+    return lost_batch(Failed(one.workflow_id, f"shard {ended}") for one in lost).model_copy(
+        update={"generated": stored, "failed_shards": (ended,)}
     )
 
 

@@ -15,11 +15,9 @@ from runbooks.core.runbook import Runbook
 from runbooks.core.sweep_text import artifact_key
 from runbooks.errors import DefinitionError
 from runbooks.settings import WriterChoice
-from tasks.extract import extract_integrations
-from tasks.fetch import fetch_changed_workflows, find_workflow, read_stored_runbook
-from tasks.generate import generate_runbooks
-from tasks.metrics import aggregate_connector_metrics, refresh_connector_metrics
-from tasks.store import upsert_runbooks
+from tasks.batch import Orders, run_steps
+from tasks.fetch import find_workflow, read_stored_runbook
+from tasks.metrics import refresh_connector_metrics
 
 Step = Callable[[Task[..., Any]], Callable[..., Any]]
 
@@ -64,11 +62,8 @@ def write_one(
     step(find_workflow)(workflow_id)  # an id that names nothing is told before anything is counted
     step(refresh_connector_metrics)([workflow_id])
     candidate = step(find_workflow)(workflow_id)
-    batch = step(fetch_changed_workflows)([candidate])
-    batch = step(extract_integrations)(batch)
-    batch = step(aggregate_connector_metrics)(batch, include_historical_data=include_historical_data)
-    batch = step(generate_runbooks)(batch, writer=writer, run_id=uuid.uuid4().hex, full=full)
-    outcome = step(upsert_runbooks)(batch)
+    orders = Orders(writer=writer, run_id=uuid.uuid4().hex, include_historical_data=include_historical_data, full=full)
+    outcome = run_steps([candidate], orders, lambda task, value, **options: step(task)(value, **options))
     for failed in outcome.failed:
         raise DefinitionError(f"workflow {failed.workflow_id}: {failed.reason}")
     runbook: Runbook = step(read_stored_runbook)(workflow_id)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prefect import task
+from prefect import Task, task
 
 from runbooks.core.batch import Candidate
 from runbooks.core.report import BatchOutcome
@@ -42,12 +42,9 @@ class Orders:
 
 def run_steps(candidates: list[Candidate], orders: Orders, call: Call) -> Any:
     """Take a batch through all steps; returns what `call` gives for the last one."""
-    fetched = call(fetch_changed_workflows, candidates)
-    extracted = call(extract_integrations, fetched)
-    aggregated = call(aggregate_connector_metrics, extracted, include_historical_data=orders.include_historical_data)
     generated = call(
         generate_runbooks,
-        aggregated,
+        gather_facts(candidates, orders, call),
         writer=orders.writer,
         run_id=orders.run_id,
         full=orders.full,
@@ -57,8 +54,20 @@ def run_steps(candidates: list[Candidate], orders: Orders, call: Call) -> Any:
     return call(upsert_runbooks, generated)
 
 
+def gather_facts(candidates: list[Candidate], orders: Orders, call: Call) -> Any:
+    """Take a batch through the steps before the writing."""
+    fetched = call(fetch_changed_workflows, candidates)
+    extracted = call(extract_integrations, fetched)
+    return call(aggregate_connector_metrics, extracted, include_historical_data=orders.include_historical_data)
+
+
+def bare(step: Task[..., Any], value: Any, **options: Any) -> Any:
+    """Call a task as the function that it is."""
+    return step.fn(value, **options)
+
+
 @task(**OPTIONS)
 def write_batch(candidates: list[Candidate], orders: Orders) -> BatchOutcome:
     """Take a batch through all steps in one process of a cluster: ids travel there and counts back, no definitions."""
-    outcome: BatchOutcome = run_steps(candidates, orders, lambda step, value, **options: step.fn(value, **options))
+    outcome: BatchOutcome = run_steps(candidates, orders, bare)
     return outcome

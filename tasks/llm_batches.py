@@ -19,10 +19,7 @@ from runbooks.core.batch_lines import Answers
 from runbooks.core.spending import Purse
 from runbooks.errors import LLMUnavailable
 from runbooks.settings import Settings, load_settings
-from tasks.batch import Orders
-from tasks.extract import extract_integrations
-from tasks.fetch import fetch_changed_workflows
-from tasks.metrics import aggregate_connector_metrics
+from tasks.batch import Orders, bare, gather_facts
 from tasks.options import OPTIONS
 from tasks.telling import tell
 
@@ -90,8 +87,7 @@ def hand_in_batches(candidates: list[Candidate], orders: Orders) -> int | None:
 
 def _hand_in(candidates: list[Candidate], orders: Orders, settings: Settings, purse: Purse) -> tuple[int, bool]:
     database = open_database(settings)
-    batch = extract_integrations.fn(fetch_changed_workflows.fn(candidates))
-    batch = aggregate_connector_metrics.fn(batch, include_historical_data=orders.include_historical_data)
+    batch = gather_facts(candidates, orders, bare)
     under_way = {made_from for one in _noted(settings) for made_from in one.made_from.values()}
     writers = open_writers(settings, orders.writer, orders.run_id, orders.budget)
     files, enough = plan_files(

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from tests.support.batch_server import BatchServer
 from tests.support.commands import runbooks, start_runbooks
-from tests.support.hosts import insert_workflow, insert_workspace
+from tests.support.hosts import insert_slack_workflows, insert_workspace
 from tests.support.prefect import PrefectServer
 
 WORKFLOWS = 12
@@ -27,13 +27,7 @@ def shop(
     monkeypatch.setenv("RUNBOOKS_LLM_BATCH_POLL_S", "0.2")
     batch_server.instant = False
     insert_workspace(database, slug="shop")
-    for number in range(WORKFLOWS):
-        nodes = [
-            {"id": "in", "type": "trigger_webhook"},
-            {"id": "tell", "type": "slack", "label": f"Tell {number}", "config": {"channel": "#ops"}},
-        ]
-        edges = [{"id": "e", "source": "in", "target": "tell"}]
-        insert_workflow(database, name=f"Workflow {number}", nodes=nodes, edges=edges)
+    insert_slack_workflows(database, WORKFLOWS)
     return database
 
 

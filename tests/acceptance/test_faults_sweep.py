@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.acceptance.test_up import Up, eventually, running_up
-from tests.support.hosts import insert_workflow, insert_workspace
+from tests.support.hosts import insert_slack_workflows, insert_workspace
 from tests.support.llm_server import LLMServer
 
 pytestmark = pytest.mark.slow
@@ -43,13 +43,7 @@ def insert_workflows(up: Up) -> None:
     """Put the workflows into a workspace."""
     with up.database() as url:
         insert_workspace(url, slug="shop")
-        for number in range(WORKFLOWS):
-            nodes = [
-                {"id": "in", "type": "trigger_webhook"},
-                {"id": f"slack{number}", "type": "slack", "label": f"Tell {number}", "config": {"channel": "#ops"}},
-            ]
-            edges = [{"id": "e", "source": "in", "target": f"slack{number}"}]
-            insert_workflow(url, name=f"Workflow {number}", nodes=nodes, edges=edges)
+        insert_slack_workflows(url, WORKFLOWS)
 
 
 def stored(up: Up) -> dict[str, str]:

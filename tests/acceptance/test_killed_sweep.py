@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL, text
 
 from tests.support.commands import runbooks, start_runbooks
-from tests.support.hosts import connected, insert_workflow, insert_workspace
+from tests.support.hosts import connected, insert_slack_workflows, insert_workspace
 from tests.support.llm_server import LLMServer
 from tests.support.prefect import PrefectServer
 
@@ -29,13 +29,7 @@ def busy(database: URL, prefect_server: PrefectServer, llm_server: LLMServer, mo
     monkeypatch.setenv("RUNBOOKS_LLM_CONCURRENCY", str(AT_ONCE))
     llm_server.delay_s = 0.2
     insert_workspace(database, slug="shop")
-    for number in range(WORKFLOWS):
-        nodes = [
-            {"id": "in", "type": "trigger_webhook"},
-            {"id": f"slack{number}", "type": "slack", "label": f"Tell {number}", "config": {"channel": "#ops"}},
-        ]
-        edges = [{"id": "e", "source": "in", "target": f"slack{number}"}]
-        insert_workflow(database, name=f"Workflow {number}", nodes=nodes, edges=edges)
+    insert_slack_workflows(database, WORKFLOWS)
     return database
 
 

@@ -13,7 +13,7 @@ from app.deploy import ensure_shared_limit
 from runbooks.settings import Settings
 from tasks.slot_server import SlotServer
 from tests.support.commands import runbooks, start_runbooks
-from tests.support.hosts import insert_workflow, insert_workspace
+from tests.support.hosts import insert_slack_workflows, insert_workspace
 from tests.support.llm_server import LLMServer
 from tests.support.prefect import PrefectServer
 
@@ -36,13 +36,7 @@ def workspaces(
     found = []
     for slug in ("shop", "stock"):
         found.append(insert_workspace(database, slug=slug))
-        for number in range(EACH):
-            nodes = [
-                {"id": "in", "type": "trigger_webhook"},
-                {"id": f"slack{number}", "type": "slack", "label": f"Tell {number}", "config": {"channel": "#ops"}},
-            ]
-            edges = [{"id": "e", "source": "in", "target": f"slack{number}"}]
-            insert_workflow(database, workspace=slug, name=f"Workflow {slug} {number}", nodes=nodes, edges=edges)
+        insert_slack_workflows(database, EACH, workspace=slug, name=f"Workflow {slug}")
     return found
 
 

@@ -82,6 +82,17 @@ def insert_workflow(
         return str(connection.execute(text(query), values).scalar_one())
 
 
+def insert_slack_workflows(url: URL, count: int, *, workspace: str = "shop", name: str = "Workflow") -> None:
+    """Put so many numbered workflows, each of which tells a channel, into a workspace."""
+    for number in range(count):
+        nodes = [
+            {"id": "in", "type": "trigger_webhook"},
+            {"id": f"slack{number}", "type": "slack", "label": f"Tell {number}", "config": {"channel": "#ops"}},
+        ]
+        edges = [{"id": "e", "source": "in", "target": f"slack{number}"}]
+        insert_workflow(url, workspace=workspace, name=f"{name} {number}", nodes=nodes, edges=edges)
+
+
 def insert_workspace(url: URL, *, slug: str, settings: Any = None) -> str:
     """Put a workspace with an owner into a standalone database; returns its id."""
     query = """
