@@ -119,6 +119,50 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("not_found", {"message": '{"errorType": "client", "message": "Item does not exist"}'}),
     # parsing
     ("unexpected_response", {"message": "Unexpected token < in JSON at position 0"}),
+    # set up wrong before any call counts
+    ("configuration", {"message": "Failed to parse URL from undefined/orders"}),
+    ("configuration", {"message": "Could not parse connection string: relative URL without a base"}),
+    ("configuration", {"message": "No suitable driver for jdbc:oracle:thin:@ledger"}),
+    ("configuration", {"message": "Call to undefined function mb_strlen()"}),
+    ("configuration", {"message": "Failed to load configuration: yaml: line 12: did not find expected key"}),
+    ("configuration", {"message": "The flow cannot be turned on without a trigger node"}),
+    ("configuration", {"message": "open /srv/app/config.yaml: no such file or directory"}),
+    ("configuration", {"message": "FileNotFoundError: [Errno 2] No such file or directory: 'client_secret.json'"}),
+    # a wrapper speaks of its settings; the cause within is the credential
+    ("auth_failed", {"message": "The configuration is invalid: the token provided is invalid"}),
+    ("auth_failed", {"message": "Unable to connect: error while authenticating user 'reports'"}),
+    (
+        "auth_failed",
+        {"error_code": "dailyLimitExceededUnreg", "message": "Daily Limit for Unauthenticated Use Exceeded"},
+    ),
+    # what a parser of any language says of an answer; the same of our request is invalid_request
+    ("unexpected_response", {"message": "Expected BEGIN_ARRAY but was BEGIN_OBJECT at line 1 column 2"}),
+    ("unexpected_response", {"message": "MismatchedInputException: No content to map due to end-of-input"}),
+    ("unexpected_response", {"message": "error decoding response body: missing field `total` at line 3 column 1"}),
+    ("invalid_request", {"message": "Failed to deserialize the JSON body: missing field `total` at line 3 column 1"}),
+    ("unexpected_response", {"service": "imap", "message": "cannot connect: unexpected response: b'220 mail.x ESMTP'"}),
+    ("auth_failed", {"service": "smtp", "status_code": 535, "message": "Unexpected response 535: go away"}),
+    # one allowance of a window, one of an account
+    ("rate_limited", {"message": "The maximum of 500 export jobs per 24 hours has been reached"}),
+    ("timeout", {"message": "The limit of time was exceeded: no answer within 30 seconds, timed out"}),
+    ("rate_limited", {"service": "smtp", "status_code": 450, "message": "too frequent connects from your host"}),
+    ("resource_exhausted", {"service": "smtp", "message": "Mailbox size limit exceeded"}),
+    # how many at once, in one request
+    ("payload_too_large", {"message": "You can only update 25 records at a time"}),
+    ("rate_limited", {"message": "You can only send 25 messages per hour"}),
+    (
+        "payload_too_large",
+        {"message": "The upload was rejected because its size (9000) exceeds the configured maximum"},
+    ),
+    # processes, threads, watermarks
+    ("resource_exhausted", {"message": "RuntimeError: can't start new thread"}),
+    ("resource_exhausted", {"message": "fork: retry: Resource temporarily unavailable"}),
+    # two who write at once
+    ("conflict", {"message": "The transaction failed because of a write conflict or a deadlock"}),
+    ("conflict", {"service": "ftp", "status_code": 550, "message": "550 Unknown error 183."}),
+    # a secure channel that breaks is a network that fails; one that the server has not is TLS
+    ("network", {"message": "the protocol failed to receive SSL data"}),
+    ("tls", {"message": "Error connecting to the database: TLS is not enabled on the server"}),
     # our own side
     ("configuration", {"message": "Credentials not found"}),
     ("configuration", {"message": "Invalid URL: htp//example"}),
