@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runbooks.core.failure_classes import FailureClass
-from runbooks.core.phrases import Phrase, words
+from runbooks.core.phrases import Phrase, decoded, words
 
 LONGEST_TEXT = 2000
 """A longer message is judged by its head and its tail: the detail stands in one of them."""
@@ -187,7 +187,8 @@ def read_evidence(error: ErrorFacts, service_words: frozenset[str]) -> Evidence:
     """Bring an error into the form that rules look at; never fails."""
     message = _shorten(_without_noise(_as_text(error.message)))
     code = _as_text(error.error_code)[:LONGEST_FIELD]
-    text = _ESCAPED.sub(" ", _NEXT_FIELD.sub(" . ", _URL.sub(r"\1", message)))
+    # Addresses go first: a decoded one would fall apart and leave the words of its query.
+    text = _ESCAPED.sub(" ", _NEXT_FIELD.sub(" . ", decoded(_URL.sub(r"\1", message))))
     head = f" | code {words(code)} |" if code else " |"
     row = f"{head} {words(text)} "
     given = _as_text(error.service)[:LONGEST_FIELD]
@@ -217,7 +218,7 @@ def _as_text(value: object) -> str:
 
 def _without_noise(text: str) -> str:
     """Take out what names code and empty fields: `at Timeout.close (net.js:1:2)` is no timeout."""
-    text = _shorten(text, LONGEST_READ).replace("’", "'")
+    text = _shorten(text, LONGEST_READ)
     text = _PAIR_THAT_TELLS_NOTHING.sub(" ", _STACK_FRAME.sub(" ", text))
     text = _IP_ADDRESS.sub("0", _NAME_OF_A_PROGRAM_PART.sub("host", text))
     text = _NUMBERED.sub(r" code \1 ", text)

@@ -28,7 +28,15 @@ NOT_DENIED = r"(?<! not)(?<!n't)(?<! never)"
 CODE_PLACE = r" (?:code|codes|error|errno|sqlstate|no|number|type|hy 000|violation|\|)"
 """What stands before a provider's code: `code: 21610`, `Error 21610`, `SQLSTATE[42P01]`, or the start of a text."""
 
-_WORD = re.compile(r"OAuth|[A-Z]{2,}s(?![A-Za-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)?|\d+|(?<!\.)[.!?](?=\s)")
+_WORD = re.compile(
+    r"OAuth|[A-Z]+N'T(?![A-Za-z])|[A-Z]{2,}s(?![A-Za-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)?|\d+|(?<!\.)[.!?](?=\s)"
+)
+_SPELLINGS = tuple((f"{stem}is", f"{stem}iz") for stem in ("author", "recogn", "organ", "serial", "initial"))
+"""British and American: "unauthorised" and "unauthorized"."""
+_APOSTROPHES = str.maketrans(dict.fromkeys("‘’´ʼ", "'"))
+_SIGNS_OF_A_CODE = ("&", "\\u", "%2", "\x1b")
+_CODED_APOSTROPHE = re.compile(r"&(?:#0?39|#x27|apos|rsquo|#8217);|\\{1,2}u(?:0027|2019)|%27")
+_CODED_SIGN = re.compile(r"&(?:#0?34|quot|lt|gt|amp|nbsp);|\\{1,2}u00(?:22|26|3[cCeE])|%20|\x1b\[[\d;]{0,12}m")
 _ACCENT = re.compile(r"[\u0300-\u036f]+")
 _TOKEN = re.compile(r"[()|]|\.\.\.|<n>|[^\s()|]+")
 
@@ -36,11 +44,31 @@ _TOKEN = re.compile(r"[()|]|\.\.\.|<n>|[^\s()|]+")
 def words(text: str) -> str:
     """The words and ends of sentences of a text in lower case, one space apart; camel and snake case come apart.
 
-    Letters lose their accents, so a phrase is written without them: "conexión" is `conexion`.
+    Letters lose their accents, so a phrase is written without them: "conexión" is `conexion`. One spelling stands for
+    all: "can't" and "can not" are `cannot`, "doesn't" is `does not`, "unauthorised" is `unauthorized`.
     """
     if not text.isascii():
         text = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
-    return " ".join(_WORD.findall(text)).lower()
+    row = " ".join(_WORD.findall(text)).lower()
+    if "n't" in row:
+        row = row.replace("can't", "cannot").replace("won't", "will not").replace("n't", " not").lstrip()
+    if " can not " in row:
+        row = row.replace(" can not ", " cannot ")
+    for british, american in _SPELLINGS:
+        row = row.replace(british, american)
+    return row
+
+
+def decoded(text: str) -> str:
+    """A text with the apostrophes that HTML, JSON and addresses encode: `couldn&#39;t` is "couldn't".
+
+    Other signs that stand encoded, and the colours of a terminal, become spaces.
+    """
+    if not text.isascii():
+        text = text.translate(_APOSTROPHES)
+    if any(sign in text for sign in _SIGNS_OF_A_CODE):
+        text = _CODED_SIGN.sub(" ", _CODED_APOSTROPHE.sub("'", text))
+    return text
 
 
 @dataclass(frozen=True)

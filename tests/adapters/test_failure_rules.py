@@ -128,6 +128,34 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("configuration", {"message": "The flow cannot be turned on without a trigger node"}),
     ("configuration", {"message": "open /srv/app/config.yaml: no such file or directory"}),
     ("configuration", {"message": "FileNotFoundError: [Errno 2] No such file or directory: 'client_secret.json'"}),
+    ("configuration", {"message": "spawn ffmpeg ENOENT"}),
+    ("configuration", {"message": "/bin/sh: 1: xmllint: not found"}),
+    (
+        "configuration",
+        {"message": "Must provide either the `region` argument or the `APP_REGION` environment variable"},
+    ),
+    ("configuration", {"service": "n8n", "message": "Slug is required"}),
+    ("invalid_request", {"service": "n8n", "status_code": 400, "message": "Slug is required"}),
+    # what a program says of data that it was given
+    ("unexpected_response", {"message": "jq: error (at <stdin>:1): Cannot iterate over null (null)"}),
+    ("unexpected_response", {"message": "could not convert string to float: 'n/a'"}),
+    ("unexpected_response", {"message": "Response body is not valid JSON"}),
+    ("unexpected_response", {"message": "Expected 4 fields in line 12, saw 6"}),
+    # the state that a thing is in
+    ("conflict", {"message": "Your invitation has already been accepted"}),
+    ("not_found", {"message": "The bank account ba_9 has been deleted and can no longer be used"}),
+    (
+        "permission_denied",
+        {"service": "rabbitmq", "message": "channel is already closed: 403 ACCESS_REFUSED to exchange"},
+    ),
+    # who may, how fast, for how much
+    ("permission_denied", {"message": "This address isn&#39;t on the trusted list"}),
+    ("rate_limited", {"message": "Please wait a few minutes before you try again"}),
+    ("quota_or_billing", {"message": "This report is a premium feature"}),
+    ("auth_failed", {"message": "Kerberos: Clock skew too great"}),
+    ("tls", {"message": "unable to find valid certification path to requested target"}),
+    ("timeout", {"message": "Waiting for selector `#go` failed: 30000ms exceeded"}),
+    ("resource_exhausted", {"message": "terminate called after throwing std::bad_alloc"}),
     # a wrapper speaks of its settings; the cause within is the credential
     ("auth_failed", {"message": "The configuration is invalid: the token provided is invalid"}),
     ("auth_failed", {"message": "Unable to connect: error while authenticating user 'reports'"}),

@@ -24,6 +24,20 @@ def test_letters_lose_their_accents() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("You can't do this", "you cannot do this"),
+        ("You can not do this", "you cannot do this"),
+        ("It doesn't and WON'T", "it does not and will not"),
+        ("unauthorised organisation", "unauthorized organization"),
+        ("American notes", "american notes"),
+    ],
+)
+def test_one_spelling_stands_for_all(text: str, row: str) -> None:
+    assert words(text) == row
+
+
+@pytest.mark.parametrize(
     ("phrase", "text", "expected"),
     [
         ("too many requests", "429 Too Many Requests", True),
@@ -43,6 +57,9 @@ def test_letters_lose_their_accents() -> None:
         ("blocked by firewall", "is not blocked by firewall", False),
         ("(blocked|denied) by firewall", "it isn't denied by firewall", False),
         ("found by firewall", "not found by firewall", True),
+        ("(isn't|is not) valid", "the key isn't valid", True),
+        ("is not valid", "the key isn't valid", True),
+        ("can't parse", "we can not parse this", True),
         ("over (the limit of <n> (bytes|mb)|size)", "over the limit of 5 MB", True),
         ("over (the limit of <n> (bytes|mb)|size)", "over size", True),
         ("over (the limit of <n> (bytes|mb)|size)", "over the limit of 5", False),
