@@ -156,6 +156,21 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("tls", {"message": "unable to find valid certification path to requested target"}),
     ("timeout", {"message": "Waiting for selector `#go` failed: 30000ms exceeded"}),
     ("resource_exhausted", {"message": "terminate called after throwing std::bad_alloc"}),
+    # that settings were not read is a headline; why stands behind it
+    ("configuration", {"message": "Failed to load configuration"}),
+    ("network", {"message": "Failed to read settings from the server: connect ECONNREFUSED 10.0.0.3:80"}),
+    ("auth_failed", {"status_code": 401, "message": "Failed to load user settings"}),
+    # a connection that fails for what was sent over it
+    ("auth_failed", {"message": "Unable to connect: the server did not take our credentials"}),
+    ("tls", {"message": "Cannot connect: the certificate of the host is from another time"}),
+    ("network", {"message": "Error connecting to ssl://mail.example.com:465 (Connection refused)"}),
+    # what was used up: a code of a sign-in, or a voucher
+    ("auth_failed", {"message": "The authorization code has already been used"}),
+    ("conflict", {"message": "The voucher code has already been used"}),
+    # answers of a mail server
+    ("unexpected_response", {"service": "imap", "message": "Syntax error in FLAGS. Unexpected token: NIL"}),
+    ("network", {"service": "imap", "message": "Trying a command when not connected"}),
+    ("permission_denied", {"service": "google_drive", "message": "The file was identified as malware"}),
     # a wrapper speaks of its settings; the cause within is the credential
     ("auth_failed", {"message": "The configuration is invalid: the token provided is invalid"}),
     ("auth_failed", {"message": "Unable to connect: error while authenticating user 'reports'"}),
