@@ -167,6 +167,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     # what was used up: a code of a sign-in, or a voucher
     ("auth_failed", {"message": "The authorization code has already been used"}),
     ("conflict", {"message": "The voucher code has already been used"}),
+    # the states of brokers, replicas and bots
+    ("not_found", {"service": "rabbitmq", "message": "Channel closed by server: NOT_FOUND - no queue 'jobs'"}),
+    ("network", {"service": "rabbitmq", "message": "IllegalOperationError: Channel closed"}),
+    ("server_error", {"service": "redis", "message": "MASTERDOWN the replica serves stale data"}),
+    ("invalid_request", {"service": "telegram", "status_code": 400, "message": "Bad Request: BUTTON_URL_INVALID"}),
+    ("conflict", {"status_code": 400, "message": "The assistant already has an active run"}),
     # answers of a mail server
     ("unexpected_response", {"service": "imap", "message": "Syntax error in FLAGS. Unexpected token: NIL"}),
     ("network", {"service": "imap", "message": "Trying a command when not connected"}),
