@@ -173,6 +173,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("server_error", {"service": "redis", "message": "MASTERDOWN the replica serves stale data"}),
     ("invalid_request", {"service": "telegram", "status_code": 400, "message": "Bad Request: BUTTON_URL_INVALID"}),
     ("conflict", {"status_code": 400, "message": "The assistant already has an active run"}),
+    # a browser that is driven
+    ("configuration", {"message": "Could not find Chromium (rev. 9); is it installed?"}),
+    ("not_found", {"message": "No element found for selector: .price"}),
+    ("network", {"message": "Protocol error (Page.navigate): Target closed."}),
     # answers of a mail server
     ("unexpected_response", {"service": "imap", "message": "Syntax error in FLAGS. Unexpected token: NIL"}),
     ("network", {"service": "imap", "message": "Trying a command when not connected"}),
