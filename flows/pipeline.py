@@ -16,6 +16,8 @@ from runbooks.errors import DatabaseUnreachable, RunbooksError
 from runbooks.settings import load_settings
 from tasks.batch import Orders, run_steps, write_batch
 
+LARGE = 100
+"""Workflows of a batch whose storing takes long enough to be waited for."""
 STEPS = {
     "fetch_changed_workflows": "fetch",
     "extract_integrations": "extract integrations",
@@ -24,6 +26,8 @@ STEPS = {
     "upsert_runbooks": "store",
 }
 """What the runs of a batch's tasks are called."""
+READING = list(STEPS).index("aggregate_connector_metrics")
+"""Place of the last step before the writing."""
 BATCHES_AT_ONCE = 3
 """One is stored, one waits for the LLM, one is read; more would only hold more in memory."""
 
@@ -34,6 +38,10 @@ class Running:
 
     candidates: Sequence[Candidate]
     steps: tuple[PrefectFuture[Any], ...]
+
+    def wait_until_read(self) -> None:
+        """Wait until all is known of which its runbooks are made; or until it failed."""
+        self.steps[READING].wait()
 
     def outcome(self) -> BatchOutcome:
         """Wait for the batch; when a step of it failed for good, its workflows are the ones that got no runbook."""
@@ -86,20 +94,37 @@ def _whole(value: Any) -> Any:
     return opaque(value)
 
 
+def dealt(candidates: Sequence[Candidate], batch_size: int) -> Iterator[Sequence[Candidate]]:
+    """All in batches. Behind others a large last one comes in parts, so that little is left to store at the end."""
+    starts = range(0, len(candidates), batch_size)
+    for start in starts:
+        batch = candidates[start : start + batch_size]
+        while start > 0 and start == starts[-1] and len(batch) >= LARGE:
+            half = len(batch) // 2
+            yield batch[:half]
+            batch = batch[half:]
+        yield batch
+
+
 def run_batches(candidates: Sequence[Candidate], orders: Orders, *, batch_size: int) -> Iterator[BatchOutcome]:
-    """Run all batches, a few at once or as many as a cluster takes, and yield each outcome in their order."""
+    """Run all batches, a few at once or as many as a cluster takes, and yield each outcome in their order.
+
+    Here they are written in their order, too: whoever asks a model stands in line behind those who asked before.
+    """
     running: deque[Running] = deque()
-    batches = [candidates[start : start + batch_size] for start in range(0, len(candidates), batch_size)]
+    batches = list(dealt(candidates, batch_size))
     with open_cluster(load_settings()) as cluster:
-        at_once = BATCHES_AT_ONCE if cluster is None else len(batches)
+        at_once = BATCHES_AT_ONCE * batch_size if cluster is None else len(candidates)
         for number, batch in enumerate(batches, start=1):
+            while sum(len(one.candidates) for one in running) + len(batch) > at_once:
+                yield running.popleft().outcome()
             label = f"batch {number} of {len(batches)}, {len(batch)} workflow{'' if len(batch) == 1 else 's'}"
             if cluster is None:
+                if running:
+                    running[-1].wait_until_read()
                 running.append(submit_steps(batch, orders, label=label))
             else:
                 alone = orders.alone(number, share=len(batch) / len(candidates))
                 running.append(submit_whole(batch, alone, label=label, cluster=cluster))
-            if len(running) >= at_once:
-                yield running.popleft().outcome()
         while running:
             yield running.popleft().outcome()
