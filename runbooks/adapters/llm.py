@@ -7,7 +7,7 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import cycle
@@ -26,7 +26,7 @@ from runbooks.core.prompting import Prompt, estimated_tokens
 from runbooks.core.rate_headers import pause_asked_for, what_is_left
 from runbooks.core.server_budget import LONGEST_RESET_S, Sent, ServerBudget
 from runbooks.core.spending import NO_TOKENS, Prices, Purse, Tokens
-from runbooks.errors import LLMMisbehaved, LLMUnavailable
+from runbooks.errors import LLMError, LLMMisbehaved, LLMUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ PROBE = Prompt(
     system="You answer with one JSON object and nothing else.", user='Answer with this JSON object: {"scenarios": []}'
 )
 PROBE_TOKENS = 64
+REFUSES_WITHIN_S = 0.5
+"""What a server does not understand it refuses at once; who takes longer than this is thinking of an answer."""
 REFUSED = {
     401: "the server refuses the key (HTTP 401); check OPENAI_API_KEY",
     402: "the account has no credit left (HTTP 402)",
@@ -134,7 +136,9 @@ class LLM:
         async with AsyncExitStack() as stack:
             shares = -(-self._concurrency // CONNECTIONS_A_POOL)
             clients = [await stack.enter_async_context(self.client()) for _ in range(shares)]
-            yield Connection(self, clients, breaker)
+            connection = Connection(self, clients, breaker)
+            stack.push_async_callback(connection.forget_probe)
+            yield connection
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -175,7 +179,7 @@ class LLM:
     async def learn(self) -> None:
         """Find out how the server can be asked, unless that is known; LLMError says why it cannot be asked."""
         async with self.connect(Breaker()) as connection:
-            await connection.learn(Usage())
+            await connection.learn()
 
     @property
     def concurrency(self) -> int:
@@ -242,7 +246,9 @@ class Connection:
         self._llm = llm
         self._clients = cycle(clients)
         self._breaker = breaker
-        self._learning = asyncio.Lock()
+        self._probe: asyncio.Task[None] | None = None
+        self._probed_for: Usage | None = None
+        self._thinks_since: float | None = None
 
     async def ask(self, prompt: Prompt, usage: Usage, purses: Sequence[Purse] = ()) -> Reply:
         """Send a prompt, paid from the purses.
@@ -251,8 +257,13 @@ class Connection:
             LLMUnavailable: nothing came back.
             LLMMisbehaved: what came back holds no text.
         """
-        await self.learn(usage)
-        completion = await self._persist(prompt, self._llm._max_answer_tokens, usage, purses, guess=False)
+        await self._wait_for_probe(usage)
+        try:
+            completion = await self._persist(prompt, self._llm._max_answer_tokens, usage, purses, guess=False)
+        except LLMError:
+            await self._count_probe(usage)
+            raise
+        await self._count_probe(usage)
         if _was_cut_on_the_way(prompt, completion):
             raise LLMUnavailable(
                 "the server cuts requests short without a word; give the model a larger context (Ollama: num_ctx) or "
@@ -260,15 +271,49 @@ class Connection:
             )
         return _reply(completion)
 
-    async def learn(self, usage: Usage) -> None:
+    async def learn(self) -> None:
         """Find out, once a server and model, which parameters are understood."""
-        if self._llm._dialect_known:
-            return
-        async with self._learning:
-            if not self._llm._dialect_known:
-                await self._persist(PROBE, PROBE_TOKENS, usage, (), guess=True)
-                self._llm._dialect_known = True
-                logger.info("%s at %s: %s", self._llm.model, self._llm.server, self._llm._dialect.mode.value)
+        await self._persist(PROBE, PROBE_TOKENS, self._probed_for or Usage(), (), guess=True)
+        logger.info("%s at %s: %s", self._llm.model, self._llm.server, self._llm._dialect.mode.value)
+
+    async def _wait_for_probe(self, usage: Usage) -> None:
+        """Wait until the server has been found out, or has thought for so long that it must have understood."""
+        mine: asyncio.Task[None] | None = None
+        while not self._llm._dialect_known and self._patience_s() > 0:
+            if self._probe is None or self._probe.done():
+                self._probed_for = usage
+                self._probe = mine = asyncio.create_task(self.learn())
+            await asyncio.wait({self._probe}, timeout=self._patience_s())
+            if mine is not None and mine.done():
+                mine.result()
+
+    def _patience_s(self) -> float:
+        """How long the server may still take to refuse the probe, from when it was last sent."""
+        if self._thinks_since is None:
+            return REFUSES_WITHIN_S
+        return self._thinks_since + REFUSES_WITHIN_S - time.monotonic()
+
+    async def _count_probe(self, usage: Usage) -> None:
+        """What a probe cost is paid with the answer that it was sent for."""
+        if self._probed_for is usage:
+            await self._probe_ended()
+
+    async def _probe_ended(self) -> None:
+        if self._probe is not None:
+            await asyncio.wait({self._probe})
+
+    async def forget_probe(self) -> None:
+        """Leave nothing behind that still asks."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.wait({self._probe})
+            with suppress(asyncio.CancelledError):
+                self._probe.exception()  # whoever it concerned has been told
+
+    async def _understands_another_way(self, used: Dialect) -> bool:
+        """Whether the server wants to be asked otherwise, which a probe that is under way may still find out."""
+        await self._probe_ended()
+        return self._llm._dialect != used
 
     async def _persist(
         self, prompt: Prompt, max_tokens: int, usage: Usage, purses: Sequence[Purse], *, guess: bool
@@ -281,10 +326,14 @@ class Connection:
                 if not guess and _is_empty(completion):
                     raise _Retry("the answer is empty", server_is_up=True)  # noqa: TRY301 - as any other fault
                 self._breaker.succeeded()
+                self._llm._dialect_known = True
                 return completion  # noqa: TRY300 - the faults are below
             except openai.APIStatusError as error:
-                self._adapt(dialect, error, guess=guess)
+                if guess or not await self._understands_another_way(dialect):
+                    self._adapt(dialect, error, guess=guess)
             except _Retry as failure:
+                if not guess and await self._understands_another_way(dialect):
+                    continue
                 if not failure.server_is_up or attempt == self._llm._attempts:
                     self._breaker.failed(failure.reason)
                 if attempt == self._llm._attempts:
@@ -314,9 +363,15 @@ class Connection:
 
     async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int, sent: Sent) -> ChatCompletion:
         body = self._llm.body(prompt, dialect, max_tokens)
-        async with asyncio.timeout(self._llm._timeout_s):  # the client's own limits count from byte to byte
-            # The typed method would look through every parameter for names to rewrite, which takes longer than sending.
-            response = await next(self._clients).post("/chat/completions", cast_to=httpx2.Response, body=body)
+        if prompt is PROBE:
+            self._thinks_since = time.monotonic()
+        try:
+            async with asyncio.timeout(self._llm._timeout_s):  # the client's own limits count from byte to byte
+                # The typed method would look through every parameter for names to rewrite: longer than sending takes.
+                response = await next(self._clients).post("/chat/completions", cast_to=httpx2.Response, body=body)
+        finally:
+            if prompt is PROBE:
+                self._thinks_since = None
         self._llm.hear(response.headers, sent)
         return _completion(response)
 
@@ -345,7 +400,7 @@ class Connection:
         if error.code in FILTERED:
             raise LLMMisbehaved("the server's content filter refused the request") from error
         if self._llm._dialect != used:
-            return  # another request found out meanwhile
+            return  # another probe found out meanwhile
         simpler = used.after_refusal(_complaint(error), guess=guess)
         if simpler is None and guess:
             raise self._give_up(f"the server refuses our requests (HTTP {error.status_code})") from error

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runbooks.adapters.breaker import FAILURES_IN_A_ROW, Breaker
-from runbooks.adapters.llm import LLM, Reply, Usage
+from runbooks.adapters.llm import LLM, REFUSES_WITHIN_S, Reply, Usage
 from runbooks.core.pace import Pace
 from runbooks.core.prompting import Prompt
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
@@ -68,6 +68,37 @@ def test_what_the_server_can_do_is_found_out_once(server: LLMServer) -> None:
     ask(llm, times=5)
     assert sum(request.is_probe for request in server.requests) == 1
     assert len(server.writing) == 25
+
+
+def test_nobody_waits_while_the_server_thinks_about_its_first_request(server: LLMServer) -> None:
+    asked = threading.Event()
+
+    def slow_at_first(request: Received) -> models.Answer:
+        if request.is_probe:
+            assert asked.wait(20), "nothing else was asked meanwhile"
+            return models.good(request)
+        asked.set()
+        return completion(TEXT)
+
+    server.default = slow_at_first
+    usage = Usage()
+    assert ask(make_llm(server), times=5, usage=usage) == [Reply(TEXT)] * 5
+    assert usage.calls == len(server.requests) == 6
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_who_asked_while_the_server_was_slow_to_refuse_asks_again_the_right_way(server: LLMServer, status: int) -> None:
+    def slow_to_refuse(request: Received) -> models.Answer:
+        if request.mode != "json_schema":
+            return models.good(request) if request.is_probe else completion(TEXT)
+        time.sleep(REFUSES_WITHIN_S + 0.2 if request.is_probe else 0)
+        return error(status, "response_format.type: Input should be 'text' or 'json_object'")(request)
+
+    server.default = slow_to_refuse
+    breaker = Breaker()
+    assert ask(make_llm(server), times=20, breaker=breaker) == [Reply(TEXT)] * 20
+    assert breaker.reason is None
+    assert sum(request.is_probe for request in server.requests) == 3
 
 
 @pytest.mark.parametrize(
