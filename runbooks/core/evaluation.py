@@ -143,7 +143,7 @@ def _lines(scenario: FailureScenario) -> tuple[str, ...]:
 
 
 def _is_actionable(step: str) -> bool:
-    return not (wording.is_too_thin(step) or wording.vague_words(step) or wording.placeholder(step))
+    return not (wording.is_too_thin(step) or wording.VAGUE.find(step) or wording.PLACEHOLDER.find(step))
 
 
 def _completeness(facts: Facts, runbook: Runbook) -> float:

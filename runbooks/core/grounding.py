@@ -24,13 +24,16 @@ _MENU = re.compile(r"\w+\s*(?:>|→|›|»|➜|->)\s*\w+")
 _ARROWS = (">", "→", "›", "»", "➜")
 _NAMED = re.compile(r"\b(?:[Nn]odes?|[Cc]redentials?)\s+(?=[A-Z0-9])")
 _NAMING = ("ode", "redential")
-_TOKEN = re.compile(r"[^\s\"“”`«»,;!?()\[\]]+")
+_BREAKS = r"\s\"“”`«»,;!?()\[\]"
+_NO_PLAIN_WORD = re.compile(rf"(?<![^{_BREAKS}])(?![.:'’…*]*[a-z]+[.:'’…*]*(?![^{_BREAKS}]))[^{_BREAKS}]+")
+"""Most words are plain, and need no closer look."""
+_BREAK = re.compile(rf"[{_BREAKS}]+")
 _EDGES = ".:'’…*"
 _IDENTIFIER = re.compile(
     r"\w[._@/\\#$=-]\w*[._@/\\#$=\d]|\w[._@/\\#$=]\w|[a-z][A-Z]|\d[A-Za-z]|[A-Za-z]\d|^[/$#@]\w|_|://|\{\{"
 )
 _CAPITAL = re.compile(r"[A-Z][\w’'-]+\Z")
-_SENTENCE_ENDS = (".", "!", "?", ":", ";")
+_SENTENCE_ENDS = (".", ":")
 _DASHES = ("-", "–", "—")
 _PLAIN_PAIR = re.compile(r"[A-Za-z]+/[A-Za-z]+\Z")
 
@@ -87,12 +90,16 @@ class Grounding:
         finders = (self._number, self._quotation, self._menu, self._name, self._identifier)
         return next((found for found in (find(line) for find in finders) if found), None)
 
-    def share_known(self, text: str) -> float:
-        """Which share of a text's words of some length is also used by the sources, 0 to 1."""
-        stems = _stems_in(text.lower())
-        new = stems - self._stems
+    def shares_known(self, lines: Iterable[str]) -> tuple[float, dict[str, float]]:
+        """Which share of the words of some length is also used by the sources, 0 to 1: of all lines, and of each."""
+        stems = {line: _stems_in(line.lower()) for line in lines}
+        everything = set().union(*stems.values())
+        new = everything - self._stems
         self._stems |= new
         self._used.update(filter(self._uses, new))
+        return self._share(everything), {line: self._share(own) for line, own in stems.items()}
+
+    def _share(self, stems: set[str]) -> float:
         return len(stems & self._used) / len(stems) if stems else 0.0
 
     def _number(self, line: str) -> str | None:
@@ -129,30 +136,33 @@ class Grounding:
         return None
 
     def _identifier(self, line: str) -> str | None:
-        starts_sentence = True
-        for raw in _TOKEN.findall(line):
-            token = raw.strip(_EDGES)
-            plain = token.isalpha() and token.islower()  # most are, and need no closer look
-            if token and not plain and not self._is_known(token, starts_sentence=starts_sentence):
+        for match in _NO_PLAIN_WORD.finditer(line):
+            token = match[0].strip(_EDGES)
+            if token and not self._is_known(token, before=line[: match.start()]):
                 return f"the name {token[:60]!r}"
-            starts_sentence = raw.endswith(_SENTENCE_ENDS) or raw in _DASHES
         return None
 
-    def _is_known(self, token: str, *, starts_sentence: bool) -> bool:
+    def _is_known(self, token: str, *, before: str) -> bool:
         plain = token.lower()
-        if plain in KNOWN_EVERYWHERE or _NUMBER.fullmatch(token.rstrip("%smhdkKMGBin")):
+        if plain in KNOWN_EVERYWHERE or (token[0].isdigit() and _NUMBER.fullmatch(token.rstrip("%smhdkKMGBin"))):
             return True
-        if _PLAIN_PAIR.match(token):
-            return all(self._is_known(part, starts_sentence=starts_sentence) for part in token.split("/"))
+        if "/" in token and _PLAIN_PAIR.match(token):
+            return all(self._is_known(part, before=before) for part in token.split("/"))
         if _IDENTIFIER.search(token):
             return self._has(plain)
-        if _CAPITAL.match(token) and not starts_sentence:
+        if _CAPITAL.match(token) and not _starts_sentence(before):
             return self._has(plain.removesuffix("'s").removesuffix("’s"))
         return True
 
 
 def _stems_in(text: str) -> set[str]:
     return {word[:STEM_LENGTH] for word in set(_LONG_WORD.findall(text))}
+
+
+def _starts_sentence(before: str) -> bool:
+    """Whether a word that stands behind this begins a sentence, or what is set off from one like a list's item."""
+    last = next((word for word in reversed(_BREAK.split(before[-80:])) if word), "")
+    return not last or last.endswith(_SENTENCE_ENDS) or last in _DASHES
 
 
 def _goes_on(beside: str) -> bool:

@@ -168,14 +168,14 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "not-empty": ("error", _empty),
     "secret": ("error", _secrets),
     "printable": ("error", _unprintable),
-    "forbidden-advice": ("error", _each("lines", wording.forbidden_advice, "is dangerous advice")),
+    "forbidden-advice": ("error", _each("lines", wording.FORBIDDEN_ADVICE.find, "is dangerous advice")),
     "unguarded-danger": (
         "error",
         _each("steps", _danger, "destroys something; say what to look at first"),
     ),
-    "model-leak": ("error", _each("lines", wording.leak, "does not belong into a runbook")),
+    "model-leak": ("error", _each("lines", wording.LEAK.find, "does not belong into a runbook")),
     "empty-advice": ("error", _each("lines", _empty_advice, "says neither where to look nor for what", code=True)),
-    "placeholder": ("error", _each("lines", wording.unfilled, "is a gap that nobody filled")),
+    "placeholder": ("error", _each("lines", wording.UNFILLED.find, "is a gap that nobody filled")),
     "steps": ("error", _no_steps),
     "symptoms": (
         "warning",
@@ -201,7 +201,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
         "warning",
         _mention("whom to call", "escalat", r"\bpage\b", "on-?call", r"\bcontact\b", "reach out"),
     ),
-    "vague": ("warning", _each("lines", wording.vague_words, "leaves the decision to the reader")),
+    "vague": ("warning", _each("lines", wording.VAGUE.find, "leaves the decision to the reader")),
     "long-step": ("warning", _each("steps", _too_long, f"is longer than {LONGEST_STEP} characters")),
 }
 """Level and check, by name."""

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,10 @@ class Shape:
     """One of them, in lower case, is in every text that has the secret: most texts cost no regular expression."""
     pattern: re.Pattern[str]
     length: int = 0
-    """So many characters without a space between them are in every text that has the secret."""
+    """Of the word, the literal included, that such a secret is in at the least; 0 where it may be in several words."""
 
+
+_length = attrgetter("length")
 
 _START = r"(?<![A-Za-z0-9])"
 _TAIL = r"[A-Za-z0-9_-]"
@@ -172,6 +176,7 @@ ADDRESSES = (
 )
 
 SHAPES = (PRIVATE_KEY, *ADDRESSES, *TOKENS)
+_BY_LENGTH = tuple((length, tuple(shapes)) for length, shapes in groupby(sorted(SHAPES, key=_length), key=_length))
 
 # detect-secrets knows these vendors, too. Its import takes 0.1 to 0.3 s, so it waits for a text that names one.
 _DETECTORS = {
@@ -184,12 +189,21 @@ _DETECTORS = {
 }
 
 
-def shapes_in(lowered: str) -> Iterator[Shape]:
-    """The shapes of which a text, given in lower case, may hold one."""
-    longest = max(map(len, lowered.split()), default=0)
-    for shape in SHAPES:
-        if shape.length <= longest and any(map(lowered.__contains__, shape.literals)):
-            yield shape
+def shapes_in(lowered: str) -> list[Shape]:
+    """The shapes of which a text, given in lower case, may hold one.
+
+    The longer a secret, the fewer words it can be in: in prose next to nothing is left to search for most shapes.
+    """
+    found: set[Shape] = set()
+    words, text = lowered.split(), lowered
+    for length, shapes in _BY_LENGTH:
+        if length:
+            words = [word for word in words if len(word) >= length]
+            text = " ".join(words)
+        if not words:
+            break
+        found.update(shape for shape in shapes if any(map(text.__contains__, shape.literals)))
+    return [shape for shape in SHAPES if shape in found] if found else []
 
 
 def detectors_in(lowered: str) -> Iterator[tuple[str, re.Pattern[str]]]:

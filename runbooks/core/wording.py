@@ -18,10 +18,13 @@ class Wording:
     pattern: re.Pattern[str]
     needs: tuple[str, ...]
 
+    def may_be_in(self, folded: str) -> bool:
+        """Whether a text, given case-folded, has one of the pieces: all lines of it at once."""
+        return any(map(folded.__contains__, self.needs))
+
     def find(self, line: str) -> str | None:
         """The first match, without the space around it."""
-        folded = line.casefold()
-        if not any(map(folded.__contains__, self.needs)):
+        if not self.may_be_in(line.casefold()):
             return None
         match = self.pattern.search(line)
         return match[0].strip() if match else None
@@ -61,13 +64,14 @@ _EMPTY_ADVICE = _any(
     _LEAD + r"wait(?: (?:and|a while|some time|a few minutes))*(?: (?:and )?(?:try|retry)(?: again)?)?",
     whole=True,
 )
-_VAGUE = _wording(
+VAGUE = _wording(
     r"\bas (?:appropriate|needed|necessary|required)\b",
     r"\bif (?:needed|necessary|applicable)\b",
     r"\betc\b",
-    needs="as ;if ;etc",
+    needs="as appropriate;as needed;as necessary;as required;if needed;if necessary;if applicable;etc",
 )
-_PLACEHOLDER = _wording(
+"""Words that leave the decision to the reader."""
+PLACEHOLDER = _wording(
     r"\b(?:TBD|TODO|FIXME|XXX+|lorem ipsum|foo|foobar|placeholder|n/a)\b",
     r"<[a-z_ -]{2,40}>",
     r"\{[a-z_. ]{2,40}\}",
@@ -78,13 +82,15 @@ _PLACEHOLDER = _wording(
     r"_{3,}",
     needs="tbd;todo;fixme;xxx;ipsum;foo;placeholder;n/a;<;{;[;your;example.;...;___",
 )
-_UNFILLED = _wording(
+"""A gap that nobody filled."""
+UNFILLED = _wording(
     r"\b(?:TBD|TODO|FIXME|XXX+|lorem ipsum)\b",
     r"\[(?:your|insert|add)[^\]]*\]",
     r"_{4,}",
     needs="tbd;todo;fixme;xxx;ipsum;[;____",
 )
-_MARKUP = _wording(
+"""A mark that something was to be written here; a name in angle brackets is the reader's to fill."""
+MARKUP = _wording(
     r"</?[a-z!][^>]{0,200}>",
     r"\]\(",
     r"!\[",
@@ -93,7 +99,8 @@ _MARKUP = _wording(
     r"\*\*",
     needs="<;](;![;javascript:;#;|;`;**",
 )
-_LEAK = _wording(
+"""Markup that would be rendered where the runbook is shown."""
+LEAK = _wording(
     r"\b(?:ignore|disregard|forget|override) (?:\w+ ){0,4}(?:instructions?|prompts?|rules?)\b",
     r"\bsystem prompt\b",
     r"\bas an? (?:ai|language|large|helpful)\b",
@@ -105,11 +112,14 @@ _LEAK = _wording(
     r"\bmy (?:instructions|training)\b",
     r"\b(?:workflow|definition) (?:data|text) (?:says|asks|tells|instructs)\b",
     r"\b(?:BEGIN|END)[ _]?DATA\b",
-    needs="ignore;disregard;forget;override;prompt;as a;model;assistant;chatgpt;i'm;i am;i can;i will;"
-    "i won;requested;asked;instructed;here is;here are;my ;workflow ;definition ;begin;end",
+    needs="ignore;disregard;forget;override;system prompt;as a ;as an ;language model;ai assistant;chatgpt;"
+    "openai model;i'm ;i am ;i can;i will not;i won't;as requested;as asked;as instructed;you requested;you asked;"
+    "you instructed;here is ;here are ;my instructions;my training;data says;data asks;data tells;data instructs;"
+    "text says;text asks;text tells;text instructs;begin data;begin_data;begindata;end data;end_data;enddata",
 )
+"""The model talking about itself or its instructions."""
 _CREDENTIAL = r"(?:api |secret |access |private )*(?:keys?|tokens?|passwords?|secrets?|credentials?)\b"
-_FORBIDDEN = _wording(
+FORBIDDEN_ADVICE = _wording(
     r"\b(?:disable|turn off|switch off|skip|bypass|ignore)\b.{0,40}\b(?:tls|ssl|certificate|authentication"
     r"|authorization|2fa|mfa|firewall|alerts?|alarms?|monitoring|signature|verification|validation)\b",
     r"\brejectUnauthorized\b",
@@ -121,9 +131,11 @@ _FORBIDDEN = _wording(
     r"\b(?:share|post|paste|send|e-?mail|copy) (?:the |your |its )*" + _CREDENTIAL,
     r"\bgrant\b.{0,30}\b(?:all|admin|root|superuser|owner)\b",
     r"\b(?:hard-?code|store)\b.{0,40}\b" + _CREDENTIAL + r".{0,30}\b(?:code|node|settings|config)",
-    needs="disable;turn off;switch off;skip;bypass;ignore;rejectunauthorized;verify;chmod;rm -rf;curl;"
-    "disk;share;post;paste;send;mail;copy;grant;hard;store",
+    needs="disable;turn off;switch off;skip;bypass;ignore;rejectunauthorized;verify=;verify =;chmod;rm -rf;curl;"
+    "format disk;format the disk;wipe disk;wipe the disk;share ;post ;paste ;send ;mail ;copy ;grant;hardcode;"
+    "hard-code;store",
 )
+"""What no runbook should tell anybody to do."""
 _DESTRUCTIVE = _wording(
     r"\b(?:delete|drop|truncate|purge|wipe|erase|remove|revoke|overwrite|destroy|flush|force|reset|terminate|kill|rotate)\b",
     r"\b(?:bulk|mass) (?:re-?run|replay|retry)",
@@ -144,7 +156,7 @@ _CHANGES = _any(
     r"|lower|increase|decrease|switch|kill|stop|save|publish|restore)\b",
 )
 _BRANCH = _any(r"\b(?:if|when|unless|whether|else|otherwise|means|in that case)\b")
-_PROMISE = _wording(
+PROMISE = _wording(
     r"\b(?:platform|workflow|system|node|it) (?:will|is going to) (?:automatically|itself|self-?heal|repair|fix"
     r"|roll back|recover)",
     r"\bautomatically (?:rolls? back|rolled back|fix|fixes|heals?|repairs?|recovers?|resolves?)\b",
@@ -155,6 +167,7 @@ _PROMISE = _wording(
     r"\bone-click\b",
     needs="will ;is going to;automatically;guarantee;self-heal;always works;one-click",
 )
+"""What the platform cannot keep."""
 
 
 def is_too_thin(line: str) -> bool:
@@ -165,36 +178,6 @@ def is_too_thin(line: str) -> bool:
 def is_empty_advice(line: str) -> bool:
     """Whether a line is a command to look or act somewhere, without saying for what."""
     return _EMPTY_ADVICE.match(line) is not None
-
-
-def unfilled(line: str) -> str | None:
-    """A mark that something was to be written here; a name in angle brackets is the reader's to fill."""
-    return _UNFILLED.find(line)
-
-
-def vague_words(line: str) -> str | None:
-    """Words that leave the decision to the reader."""
-    return _VAGUE.find(line)
-
-
-def placeholder(line: str) -> str | None:
-    """A gap that nobody filled."""
-    return _PLACEHOLDER.find(line)
-
-
-def markup(line: str) -> str | None:
-    """Markup that would be rendered where the runbook is shown."""
-    return _MARKUP.find(line)
-
-
-def leak(line: str) -> str | None:
-    """The model talking about itself or its instructions."""
-    return _LEAK.find(line)
-
-
-def forbidden_advice(line: str) -> str | None:
-    """What no runbook should tell anybody to do."""
-    return _FORBIDDEN.find(line)
 
 
 def unguarded_danger(line: str) -> str | None:
@@ -215,11 +198,6 @@ def branches(line: str) -> bool:
 def can_be_undone(line: str) -> bool:
     """Whether a step says how to take it back."""
     return UNDO.lower() in line.lower()
-
-
-def promise(line: str) -> str | None:
-    """What the platform cannot keep."""
-    return _PROMISE.find(line)
 
 
 def is_printable(line: str) -> bool:
