@@ -1,14 +1,15 @@
 """The final tasks: coverage, and the page of the sweep."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect import get_client, get_run_logger, task
+from prefect.artifacts import MarkdownArtifact, create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
-from sqlalchemy import Connection
 
 from runbooks.adapters.coverage import CoverageReader, save_snapshot, was_target_met
-from runbooks.adapters.schema import HostSchema
+from runbooks.adapters.interruption import run_interruptible
 from runbooks.adapters.store import read_runbook
 from runbooks.adapters.written import read_written
 from runbooks.bootstrap import open_classifier, open_database
@@ -16,12 +17,15 @@ from runbooks.core.coverage import CoverageReport
 from runbooks.core.coverage_text import coverage_markdown, coverage_table
 from runbooks.core.markdown import to_markdown
 from runbooks.core.report import SweepReport
-from runbooks.core.sweep_text import LISTED, WrittenRunbook, artifact_key, outside_link, sweep_markdown
+from runbooks.core.runbook import Runbook
+from runbooks.core.sweep_text import LISTED, artifact_key, outside_link, sweep_markdown
 from runbooks.settings import load_settings
 from tasks.options import OPTIONS
 
 KEPT = 50
 """Runbooks of a sweep that are shown in Prefect, the worst first; all are in the database."""
+LONGEST_S = 300.0
+"""For keeping these."""
 FELL = "runbooks.coverage.fell-below-target"
 
 
@@ -64,15 +68,24 @@ def report_sweep(report: SweepReport, *, since: datetime, workspace_id: str | No
         if settings.link is not None:
             links = {one.workflow_id: outside_link(settings.link, one) for one in written}
         else:
-            links = {one.workflow_id: _kept(connection, one, database.schema) for one in written[:KEPT]}
+            pages = {
+                one.workflow_id: read_runbook(connection, one.workflow_id, schema=database.schema)
+                for one in written[:KEPT]
+            }
+            links = run_interruptible(_kept(pages), timeout_s=LONGEST_S)
     page = sweep_markdown(report, written, links=links)
     create_markdown_artifact(page, key="runbook-sweep", description="What the sweep wrote")
 
 
-def _kept(connection: Connection, one: WrittenRunbook, schema: HostSchema) -> str | None:
-    """Keep a runbook as an artifact of its own, where Prefect's pages can show it; returns the address there."""
-    runbook = read_runbook(connection, one.workflow_id, schema=schema)
-    if runbook is None:  # deleted since
-        return None
-    key = artifact_key(one.workflow_id)
-    return f"/artifacts/artifact/{create_markdown_artifact(to_markdown(runbook), key=key, description=runbook.title)}"
+async def _kept(runbooks: Mapping[str, Runbook | None]) -> dict[str, str | None]:
+    """Keep runbooks as artifacts of their own, where Prefect's pages can show them; returns the addresses there."""
+    async with get_client() as client:  # one for all: a connection to the server takes longer than an artifact
+
+        async def keep(workflow_id: str, runbook: Runbook) -> str:
+            artifact = MarkdownArtifact(
+                markdown=to_markdown(runbook), key=artifact_key(workflow_id), description=runbook.title
+            )
+            return f"/artifacts/artifact/{(await artifact.acreate(client)).id}"
+
+        there = {workflow_id: runbook for workflow_id, runbook in runbooks.items() if runbook}  # not deleted since
+        return dict(zip(there, await asyncio.gather(*(keep(*one) for one in there.items())), strict=True))

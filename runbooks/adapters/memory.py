@@ -43,8 +43,10 @@ def give_back() -> None:
 
 @contextmanager
 def short_collections() -> Iterator[None]:
-    """Leave what lives already out of the search for cycles: each look at all of it halts every thread for long."""
-    gc.collect()
+    """Leave what lives already out of the search for cycles: each look at all of it halts every thread for long.
+
+    It is not searched a last time, either, which would take a quarter of a second: hardly any of it is garbage.
+    """
     gc.freeze()
     try:
         yield
