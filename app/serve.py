@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from app.api.application import create_app
+from app.api.writing import load_flows
 from app.console import say
 from app.prefect_session import quiet_prefect
 from runbooks.errors import SettingsError
@@ -22,8 +23,9 @@ def run_serve(*, host: str, port: int) -> int:
     """Serve until SIGINT or SIGTERM; exit code 0 then."""
     settings = load_settings()
     quiet_prefect()
-    _log_to_stderr()
     listening = _listen(host, port)
+    load_flows()  # beside requests it would hold them up for seconds; so they wait for it once
+    _log_to_stderr()
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,
@@ -58,6 +60,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form, force=True)
+    for taken in ("uvicorn", "fastapi"):  # by Prefect, for a server of its own
+        logger = logging.getLogger(taken)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.INFO)
     for quiet in ("uvicorn.access", "httpx", "httpcore", "openai"):
         logging.getLogger(quiet).setLevel(logging.WARNING)

@@ -10,7 +10,6 @@ from fastapi.concurrency import run_in_threadpool
 from app.api.edge import where
 from app.api.events import Events
 from app.api.state import State
-from app.api.writing import load_flows
 from runbooks.adapters.pending_events import forget_old_signatures
 from runbooks.adapters.requests import forget_old_requests
 from runbooks.errors import RunbooksError
@@ -31,7 +30,6 @@ class Background:
 
     async def run(self) -> None:
         """Work until stopped; a database that is away is waited for."""
-        await run_in_threadpool(load_flows)
         while not self.state.stopping.is_set():
             try:
                 await self._once()

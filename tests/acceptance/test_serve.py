@@ -63,6 +63,7 @@ def test_a_server_that_is_stopped_finishes_running_requests(
         server.process.send_signal(signal.SIGTERM)
         client.join(60)
         assert server.process.wait(60) == 0
+    assert "Application shutdown complete" in "".join(server.log)
     ((status, body),) = answers
     assert status == 200
     assert json.loads(body)["runbook"]["ai_generated"]
