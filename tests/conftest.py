@@ -1,6 +1,7 @@
-"""Shared set-up: our own variables out of the environment, and the fixtures of tests/support."""
+"""Shared set-up: our own variables out of the environment, Ctrl-C heard, and the fixtures of tests/support."""
 
 import os
+import signal
 
 import pytest
 
@@ -14,6 +15,8 @@ pytest_plugins = [
 
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of tests that a shell started in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else all that they start would ignore Ctrl-C, too
 
 
 @pytest.fixture(autouse=True)
