@@ -7,7 +7,7 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import cycle
@@ -20,6 +20,7 @@ from openai.types.chat import ChatCompletion
 
 from runbooks.adapters.breaker import Breaker
 from runbooks.adapters.dialect import Dialect
+from runbooks.adapters.probe import Probe
 from runbooks.adapters.slots import Slots
 from runbooks.core.pace import Pace
 from runbooks.core.prompting import Prompt, estimated_tokens
@@ -43,8 +44,6 @@ PROBE = Prompt(
     system="You answer with one JSON object and nothing else.", user='Answer with this JSON object: {"scenarios": []}'
 )
 PROBE_TOKENS = 64
-REFUSES_WITHIN_S = 0.5
-"""What a server does not understand it refuses at once; who takes longer than this is thinking of an answer."""
 REFUSED = {
     401: "the server refuses the key (HTTP 401); check OPENAI_API_KEY",
     402: "the account has no credit left (HTTP 402)",
@@ -137,7 +136,7 @@ class LLM:
             shares = -(-self._concurrency // CONNECTIONS_A_POOL)
             clients = [await stack.enter_async_context(self.client()) for _ in range(shares)]
             connection = Connection(self, clients, breaker)
-            stack.push_async_callback(connection.forget_probe)
+            stack.push_async_callback(connection.probe.forget)
             yield connection
 
     @cached_property
@@ -179,7 +178,7 @@ class LLM:
     async def learn(self) -> None:
         """Find out how the server can be asked, unless that is known; LLMError says why it cannot be asked."""
         async with self.connect(Breaker()) as connection:
-            await connection.learn()
+            await connection.learn(Usage())
 
     @property
     def concurrency(self) -> int:
@@ -246,9 +245,7 @@ class Connection:
         self._llm = llm
         self._clients = cycle(clients)
         self._breaker = breaker
-        self._probe: asyncio.Task[None] | None = None
-        self._probed_for: Usage | None = None
-        self._thinks_since: float | None = None
+        self.probe = Probe(self.learn)
 
     async def ask(self, prompt: Prompt, usage: Usage, purses: Sequence[Purse] = ()) -> Reply:
         """Send a prompt, paid from the purses.
@@ -257,13 +254,13 @@ class Connection:
             LLMUnavailable: nothing came back.
             LLMMisbehaved: what came back holds no text.
         """
-        await self._wait_for_probe(usage)
+        await self.probe.wait(usage, known=lambda: self._llm._dialect_known)
         try:
             completion = await self._persist(prompt, self._llm._max_answer_tokens, usage, purses, guess=False)
         except LLMError:
-            await self._count_probe(usage)
+            await self.probe.settle(usage)
             raise
-        await self._count_probe(usage)
+        await self.probe.settle(usage)
         if _was_cut_on_the_way(prompt, completion):
             raise LLMUnavailable(
                 "the server cuts requests short without a word; give the model a larger context (Ollama: num_ctx) or "
@@ -271,48 +268,14 @@ class Connection:
             )
         return _reply(completion)
 
-    async def learn(self) -> None:
+    async def learn(self, usage: Usage) -> None:
         """Find out, once a server and model, which parameters are understood."""
-        await self._persist(PROBE, PROBE_TOKENS, self._probed_for or Usage(), (), guess=True)
+        await self._persist(PROBE, PROBE_TOKENS, usage, (), guess=True)
         logger.info("%s at %s: %s", self._llm.model, self._llm.server, self._llm._dialect.mode.value)
-
-    async def _wait_for_probe(self, usage: Usage) -> None:
-        """Wait until the server has been found out, or has thought for so long that it must have understood."""
-        mine: asyncio.Task[None] | None = None
-        while not self._llm._dialect_known and self._patience_s() > 0:
-            if self._probe is None or self._probe.done():
-                self._probed_for = usage
-                self._probe = mine = asyncio.create_task(self.learn())
-            await asyncio.wait({self._probe}, timeout=self._patience_s())
-            if mine is not None and mine.done():
-                mine.result()
-
-    def _patience_s(self) -> float:
-        """How long the server may still take to refuse the probe, from when it was last sent."""
-        if self._thinks_since is None:
-            return REFUSES_WITHIN_S
-        return self._thinks_since + REFUSES_WITHIN_S - time.monotonic()
-
-    async def _count_probe(self, usage: Usage) -> None:
-        """What a probe cost is paid with the answer that it was sent for."""
-        if self._probed_for is usage:
-            await self._probe_ended()
-
-    async def _probe_ended(self) -> None:
-        if self._probe is not None:
-            await asyncio.wait({self._probe})
-
-    async def forget_probe(self) -> None:
-        """Leave nothing behind that still asks."""
-        if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.wait({self._probe})
-            with suppress(asyncio.CancelledError):
-                self._probe.exception()  # whoever it concerned has been told
 
     async def _understands_another_way(self, used: Dialect) -> bool:
         """Whether the server wants to be asked otherwise, which a probe that is under way may still find out."""
-        await self._probe_ended()
+        await self.probe.ended()
         return self._llm._dialect != used
 
     async def _persist(
@@ -363,15 +326,10 @@ class Connection:
 
     async def _send(self, prompt: Prompt, dialect: Dialect, max_tokens: int, sent: Sent) -> ChatCompletion:
         body = self._llm.body(prompt, dialect, max_tokens)
-        if prompt is PROBE:
-            self._thinks_since = time.monotonic()
-        try:
+        with self.probe.on_its_way() if prompt is PROBE else nullcontext():
             async with asyncio.timeout(self._llm._timeout_s):  # the client's own limits count from byte to byte
                 # The typed method would look through every parameter for names to rewrite: longer than sending takes.
                 response = await next(self._clients).post("/chat/completions", cast_to=httpx2.Response, body=body)
-        finally:
-            if prompt is PROBE:
-                self._thinks_since = None
         self._llm.hear(response.headers, sent)
         return _completion(response)
 
@@ -400,7 +358,7 @@ class Connection:
         if error.code in FILTERED:
             raise LLMMisbehaved("the server's content filter refused the request") from error
         if self._llm._dialect != used:
-            return  # another probe found out meanwhile
+            return  # another request found out meanwhile
         simpler = used.after_refusal(_complaint(error), guess=guess)
         if simpler is None and guess:
             raise self._give_up(f"the server refuses our requests (HTTP {error.status_code})") from error

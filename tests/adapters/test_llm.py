@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from runbooks.adapters.breaker import FAILURES_IN_A_ROW, Breaker
-from runbooks.adapters.llm import LLM, REFUSES_WITHIN_S, Reply, Usage
+from runbooks.adapters.llm import LLM, Reply, Usage
+from runbooks.adapters.probe import REFUSES_WITHIN_S
 from runbooks.core.pace import Pace
 from runbooks.core.prompting import Prompt
 from runbooks.errors import LLMMisbehaved, LLMUnavailable
