@@ -98,7 +98,8 @@ def test_a_process_of_the_cluster_that_is_killed_costs_no_runbook_and_no_answer_
     assert (report["generated"], report["failed"]) == (WORKFLOWS, [])
     assert len(stored(company)) == WORKFLOWS
     asked = Counter(request.user for request in llm_server.writing)
-    assert asked.total() - len(asked) <= at_once, "only what was under way in the killed process is asked again"
+    # Under way: in flight, or just answered and about to be kept, when the next requests are in flight already.
+    assert asked.total() - len(asked) <= 2 * at_once, "only what was under way in the killed process is asked again"
 
 
 def wait_until(reached: Callable[[], bool]) -> None:
