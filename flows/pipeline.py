@@ -109,7 +109,7 @@ def dealt(candidates: Sequence[Candidate], batch_size: int) -> Iterator[Sequence
 def run_batches(candidates: Sequence[Candidate], orders: Orders, *, batch_size: int) -> Iterator[BatchOutcome]:
     """Run all batches, a few at once or as many as a cluster takes, and yield each outcome in their order.
 
-    Here they are written in their order, too: whoever asks a model stands in line behind those who asked before.
+    Here one is read after the other, so that they come to the model in that order, the busiest workflows first.
     """
     running: deque[Running] = deque()
     batches = list(dealt(candidates, batch_size))

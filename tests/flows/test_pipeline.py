@@ -1,26 +1,20 @@
-"""Which workflows go through the pipeline together, and in which order a model is asked for them."""
+"""Which workflows go through the pipeline together, and when the next ones are read."""
 
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from sqlalchemy import URL, text
 
-from flows.coverage_sweep import coverage_sweep
-from flows.pipeline import dealt
-from runbooks.bootstrap import open_llm
+from flows import pipeline
+from flows.pipeline import dealt, run_batches
 from runbooks.core.batch import Candidate
-from runbooks.core.report import SweepReport
-from tests.support.hosts import connected, insert_workflow, insert_workspace
-from tests.support.llm_server import LLMServer
-
-WORKFLOWS, BATCH_SIZE = 20, 5
+from runbooks.core.report import BatchOutcome
+from tasks.batch import Orders
 
 
-def sizes(count: int, batch_size: int) -> list[int]:
-    candidates = [Candidate(str(number), "", "") for number in range(count)]
-    batches = list(dealt(candidates, batch_size))
-    assert [one for batch in batches for one in batch] == candidates
-    return [len(batch) for batch in batches]
+def some(count: int) -> list[Candidate]:
+    return [Candidate(str(number), "", "") for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -35,33 +29,47 @@ def sizes(count: int, batch_size: int) -> list[int]:
     ],
 )
 def test_a_large_batch_at_the_end_is_dealt_in_parts(count: int, batch_size: int, expected: list[int]) -> None:
-    assert sizes(count, batch_size) == expected
+    batches = list(dealt(some(count), batch_size))
+    assert [len(batch) for batch in batches] == expected
+    assert [one for batch in batches for one in batch] == some(count)
 
 
-def test_a_model_is_asked_for_one_batch_after_the_other_the_busiest_first(
-    platform: URL, llm_server: LLMServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", llm_server.base_url)
-    monkeypatch.setenv("RUNBOOKS_MODEL", "test-model")
-    monkeypatch.setenv("RUNBOOKS_LLM_CONCURRENCY", "1")
-    monkeypatch.setenv("RUNBOOKS_BATCH_SIZE", str(BATCH_SIZE))
-    open_llm.cache_clear()
-    insert_workspace(platform, slug="shop")
-    for number in range(WORKFLOWS):
-        nodes = [
-            {"id": "in", "type": "trigger_webhook"},
-            {"id": "tell", "type": "slack", "label": f"Tell {number:02}", "config": {"channel": "#ops"}},
-        ]
-        edges = [{"id": "e", "source": "in", "target": "tell"}]
-        insert_workflow(platform, name=f"N{number}", nodes=nodes, edges=edges)
-    with connected(platform) as connection:
-        connection.execute(
-            text("UPDATE workflows SET execution_count = 1000 - CAST(substring(name FROM 2) AS integer)")
-        )
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What happens to batches, in the order in which it does; nothing is really run."""
+    happened: list[str] = []
 
-    report: SweepReport = coverage_sweep()
+    @dataclass
+    class Watched:
+        candidates: Sequence[Candidate]
+        number: int
 
-    assert (report.generated, report.fallbacks) == (WORKFLOWS, {})
-    asked = [int(found[1]) for one in llm_server.writing if (found := re.search(r"Tell (\d\d)", one.user))]
-    assert len(asked) == WORKFLOWS
-    assert [number // BATCH_SIZE for number in asked] == [number // BATCH_SIZE for number in range(WORKFLOWS)]
+        def wait_until_read(self) -> None:
+            happened.append(f"{self.number} is read")
+
+        def outcome(self) -> BatchOutcome:
+            happened.append(f"{self.number} is stored")
+            return BatchOutcome()
+
+    def submit(batch: Sequence[Candidate], _orders: Orders, *, label: str) -> Any:
+        number = int(label.split()[1])
+        happened.append(f"{number} begins")
+        return Watched(batch, number)
+
+    monkeypatch.setattr(pipeline, "submit_steps", submit)
+    return happened
+
+
+def test_batches_are_read_one_after_the_other_and_three_are_held_at_most(told: list[str]) -> None:
+    assert len(list(run_batches(some(20), Orders("catalogue", "run"), batch_size=5))) == 4
+    assert told == [
+        *("1 begins", "1 is read", "2 begins", "2 is read", "3 begins"),
+        *("1 is stored", "3 is read", "4 begins"),
+        *("2 is stored", "3 is stored", "4 is stored"),
+    ]
+
+
+def test_the_parts_of_the_last_batch_do_not_wait_for_one_another(told: list[str]) -> None:
+    list(run_batches(some(400), Orders("catalogue", "run"), batch_size=200))
+    assert [word for word in told if word.endswith("begins")] == told[:7:2]
+    assert told[7:] == ["1 is stored", "2 is stored", "3 is stored", "4 is stored"]
